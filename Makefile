@@ -1,0 +1,49 @@
+# `make help` lists the targets. All of them set up what they need.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+TESTS ?= tests
+UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --no-config --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
+
+.PHONY: help setup demo test lint format lock image dist bench soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with the locked requirements and this checkout
+
+$(STAMP): requirements/dev.lock pyproject.toml tools/find-python
+	@python=$$(tools/find-python) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## start a demonstration on this machine and compute a federated mean
+	@$(BIN)/python examples/demo.py
+
+test: $(STAMP) ## run the tests; with a Docker engine, the Docker tests too
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(STAMP) ## check style, types and import walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## choose the newest requirements that fit and lock them with their hashes
+	$(UV_COMPILE) --upgrade --output-file requirements/server.lock
+	$(UV_COMPILE) --upgrade --extra local --output-file requirements/local.lock --constraint requirements/server.lock
+	$(UV_COMPILE) --upgrade --extra local --extra dev --output-file requirements/dev.lock --constraint requirements/local.lock
+	$(BIN)/uv pip compile requirements/build.in --no-config --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --upgrade --output-file requirements/build.lock
+
+clean: ## remove what the other targets made in this folder
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
