@@ -1,0 +1,1 @@
+"""The plan of a running stack, and the two ways to run it."""

@@ -1,0 +1,146 @@
+"""What a running stack consists of, said once for both drivers.
+
+A plan is data: components with their programs, environment, secrets, addresses, health checks and dependencies. It says nothing of
+containers or processes; `Site` holds what differs between the two (host names, ports, folders as a component sees them).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Literal
+
+ComponentName = Literal[
+    "postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway"
+]
+
+
+@dataclass(frozen=True)
+class PythonModule:
+    """`python -m MODULE ARGUMENTS` in our own installation or image."""
+
+    module: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server with one scram-protected database, user and password (secret `postgres_password`)."""
+
+    user: str = "dataquality"
+    database: str = "dataquality"
+
+
+@dataclass(frozen=True)
+class Redis:
+    """A Redis (or Valkey) server whose password stands in its secret `redis.conf`, never on its command line."""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Caddy, with the text of its configuration file."""
+
+    caddyfile: str
+
+
+Program = PythonModule | Postgres | Redis | Gateway
+
+
+@dataclass(frozen=True)
+class HttpCheck:
+    """Healthy when GET `path` on the component's own port answers 200."""
+
+    path: str = "/internal/ready"
+
+
+@dataclass(frozen=True)
+class ModuleCheck:
+    """Healthy when `python -m MODULE ARGUMENTS` exits 0 in the component's own environment."""
+
+    module: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NativeCheck:
+    """Healthy when the program's own means says so (pg_isready, PING, the gateway's health address)."""
+
+
+HealthCheck = HttpCheck | ModuleCheck | NativeCheck
+
+
+@dataclass(frozen=True)
+class Published:
+    """The address on the host at which a component can be reached."""
+
+    ip: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Component:
+    """One process (local) or service (compose) of the stack."""
+
+    name: ComponentName
+    program: Program
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Never a secret: environments are visible to others."""
+    secrets: tuple[str, ...] = ()
+    """Names of the files that lie in the component's own secrets folder, readable by its account alone."""
+    needs: tuple[ComponentName, ...] = ()
+    """These are healthy (one-shot: done, exit 0) before this one starts."""
+    health: HealthCheck | None = None
+    port: int | None = None
+    """Where it listens (inside its container, or on 127.0.0.1)."""
+    published: Published | None = None
+    once: bool = False
+    """Runs to its end at each start, instead of for good."""
+    memory_mib: int = 512
+    stop_seconds: int = 20
+
+
+@dataclass(frozen=True)
+class SecretPlan:
+    """Which secrets exist, and how those that depend on others are written."""
+
+    generated: tuple[str, ...]
+    """Made at random (43 URL-safe characters) where neither given nor kept; kept in the data folder from then on."""
+    given: Mapping[str, str]
+    """From the configuration; they win over kept ones. Never printed (see `__repr__`)."""
+    derived: Mapping[str, str]
+    """Name to template, e.g. `redis://:{redis_password}@redis:6379/0`; not kept, and not made where `given` has the name."""
+
+    def __repr__(self) -> str:
+        return f"SecretPlan(generated={self.generated!r}, given={sorted(self.given)!r})"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a component of ours sees the instance's folders."""
+
+    data: PurePosixPath
+    """Holds a SQLite database, when there is one."""
+    log: PurePosixPath
+    secrets: PurePosixPath
+    """The component's own secrets, one file each."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole stack, in the order in which its components start."""
+
+    instance: str
+    components: tuple[Component, ...]
+    secrets: SecretPlan
+    image: str | None
+    """The image that the configuration or `--image` names; None: our own `dataquality-server:<version>`."""
+    configuration: str
+    """Path of the configuration file: carried by labels, so that another's stack is never taken for this one."""
+    data_folder: str
+    log_folder: str
+
+    def component(self, name: ComponentName) -> Component:
+        """The component of that name; KeyError when the plan has none (a plan on SQLite has no `postgres`)."""
+        for component in self.components:
+            if component.name == name:
+                return component
+        raise KeyError(name)
