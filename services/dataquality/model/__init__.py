@@ -1,0 +1,48 @@
+"""The shared schema: every service reads it, each writes its own tables."""
+
+from dataquality.model.audit import AuditEntry
+from dataquality.model.base import Base, Entity, UtcDateTime, utc_now
+from dataquality.model.collaboration import Collaboration, member
+from dataquality.model.enums import OnlineStatus, Operation, ResultStatus, Scope
+from dataquality.model.identity import Authenticatable, Node, NodeConfig, User
+from dataquality.model.organization import Organization
+from dataquality.model.outbox import OutboxEvent
+from dataquality.model.permission import Role, Rule, permission, role_rule_association, userpermission
+from dataquality.model.run_id import next_run_id, next_run_id_statement
+from dataquality.model.session import ROOT_PASSWORD_IS_DEFAULT, RefreshSession, ServerState, UsedToken
+from dataquality.model.task import AlgorithmPort, Result, ResultContent, Task
+
+__all__ = [
+    "ROOT_PASSWORD_IS_DEFAULT",
+    "AlgorithmPort",
+    "AuditEntry",
+    "Authenticatable",
+    "Base",
+    "Collaboration",
+    "Entity",
+    "Node",
+    "NodeConfig",
+    "OnlineStatus",
+    "Operation",
+    "Organization",
+    "OutboxEvent",
+    "RefreshSession",
+    "Result",
+    "ResultContent",
+    "ResultStatus",
+    "Role",
+    "Rule",
+    "Scope",
+    "ServerState",
+    "Task",
+    "UsedToken",
+    "User",
+    "UtcDateTime",
+    "member",
+    "next_run_id",
+    "next_run_id_statement",
+    "permission",
+    "role_rule_association",
+    "userpermission",
+    "utc_now",
+]

@@ -1,0 +1,115 @@
+"""Who can hold a token: users and nodes."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from dataquality.model.base import Entity, short_values, utc_now
+from dataquality.model.enums import OnlineStatus
+
+if TYPE_CHECKING:
+    from dataquality.model.collaboration import Collaboration
+    from dataquality.model.organization import Organization
+    from dataquality.model.permission import Role, Rule
+    from dataquality.model.task import Task
+
+
+class Authenticatable(Entity):
+    """What users and nodes share. Deleting a user or a node deletes its row here too (a trigger sees to it).
+
+    `stamp` rises whenever the rights of this identity change; what was cached under an older stamp is void.
+    """
+
+    __tablename__ = "authenticatable"
+    __table_args__ = (
+        CheckConstraint("type IN ('user', 'node')", name="type"),
+        {"sqlite_autoincrement": True},
+    )
+
+    type: Mapped[str] = mapped_column(String(50))
+    ip: Mapped[str | None]
+    last_seen: Mapped[datetime | None]
+    status: Mapped[OnlineStatus | None] = mapped_column(short_values(OnlineStatus, "status", 16))
+    stamp: Mapped[int] = mapped_column(default=1, server_default="1")
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    # passive_deletes: the ORM deletes the row here, and the foreign key takes the user or node along.
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_on": "type", "passive_deletes": True}
+
+
+class User(Authenticatable):
+    """A person. `password` is a hash."""
+
+    __tablename__ = "user"
+    __table_args__ = (UniqueConstraint("username"), UniqueConstraint("email"))
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_identity": "user"}
+
+    id: Mapped[int] = mapped_column(ForeignKey("authenticatable.id", ondelete="CASCADE"), primary_key=True)
+    username: Mapped[str]
+    password: Mapped[str]
+    firstname: Mapped[str | None]
+    lastname: Mapped[str | None]
+    email: Mapped[str | None]
+    organization_id: Mapped[int] = mapped_column(
+        ForeignKey("organization.id", ondelete="RESTRICT"), index=True
+    )
+    failed_login_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    last_failed_login_at: Mapped[datetime | None]
+    otp_secret: Mapped[str | None] = mapped_column(String(32))
+
+    organization: Mapped["Organization"] = relationship(back_populates="users", lazy="raise")
+    roles: Mapped[list["Role"]] = relationship(
+        secondary="permission", back_populates="users", lazy="raise", passive_deletes=True
+    )
+    rules: Mapped[list["Rule"]] = relationship(
+        secondary="userpermission", back_populates="users", lazy="raise", passive_deletes=True
+    )
+    created_tasks: Mapped[list["Task"]] = relationship(
+        back_populates="init_user", lazy="raise", passive_deletes="all"
+    )
+
+
+class Node(Authenticatable):
+    """An organization's machine in one collaboration.
+
+    `api_key_id` is the keyed look-up hash of the API key (64 hexadecimal digits); `api_key_hash` is an
+    argon2id hash as well, for keys that a person chose.
+    """
+
+    __tablename__ = "node"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "collaboration_id"),
+        CheckConstraint("length(api_key_id) = 64", name="api_key_id_length"),
+    )
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_identity": "node"}
+
+    id: Mapped[int] = mapped_column(ForeignKey("authenticatable.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str | None]
+    api_key_id: Mapped[str] = mapped_column(String(64), index=True, unique=True)
+    api_key_hash: Mapped[str | None]
+    collaboration_id: Mapped[int] = mapped_column(
+        ForeignKey("collaboration.id", ondelete="CASCADE"), index=True
+    )
+    organization_id: Mapped[int] = mapped_column(
+        ForeignKey("organization.id", ondelete="RESTRICT"), index=True
+    )
+
+    collaboration: Mapped["Collaboration"] = relationship(back_populates="nodes", lazy="raise")
+    organization: Mapped["Organization"] = relationship(back_populates="nodes", lazy="raise")
+    config: Mapped[list["NodeConfig"]] = relationship(
+        back_populates="node", lazy="raise", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class NodeConfig(Entity):
+    """One thing that a node told about itself; a key repeats when its value is a list."""
+
+    __tablename__ = "nodeconfig"
+
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id", ondelete="CASCADE"), index=True)
+    key: Mapped[str]
+    value: Mapped[str]
+
+    node: Mapped["Node"] = relationship(back_populates="config", lazy="raise")
