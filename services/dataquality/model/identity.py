@@ -1,7 +1,7 @@
 """Who can hold a token: users and nodes."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -36,7 +36,7 @@ class Authenticatable(Entity):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     # passive_deletes: the ORM deletes the row here, and the foreign key takes the user or node along.
-    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_on": "type", "passive_deletes": True}
+    __mapper_args__: Any = {"polymorphic_on": "type", "passive_deletes": True}  # noqa: RUF012
 
 
 class User(Authenticatable):
@@ -44,7 +44,7 @@ class User(Authenticatable):
 
     __tablename__ = "user"
     __table_args__ = (UniqueConstraint("username"), UniqueConstraint("email"))
-    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_identity": "user"}
+    __mapper_args__: Any = {"polymorphic_identity": "user"}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(ForeignKey("authenticatable.id", ondelete="CASCADE"), primary_key=True)
     username: Mapped[str]
@@ -83,7 +83,7 @@ class Node(Authenticatable):
         UniqueConstraint("organization_id", "collaboration_id"),
         CheckConstraint("length(api_key_id) = 64", name="api_key_id_length"),
     )
-    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_identity": "node"}
+    __mapper_args__: Any = {"polymorphic_identity": "node"}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(ForeignKey("authenticatable.id", ondelete="CASCADE"), primary_key=True)
     name: Mapped[str | None]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Task(Entity):
     """One question to some organizations of a collaboration.
 
-    Tasks that share a `run_id` (a task and its subtasks) share a temporary volume on each node. Whether a task
-    is complete, its status and when it finished follow from its results and are not stored.
+    Tasks that share a `run_id` (a task and its subtasks) share a temporary volume on each node. Whether a
+    task is complete, its status and when it finished follow from its results and are not stored.
     """
 
     __tablename__ = "task"
@@ -54,8 +54,8 @@ class Task(Entity):
 class Result(Entity):
     """The part of one organization in a task. What was asked and answered lies in `ResultContent`.
 
-    `started_at` and `finished_at` are what the node says; `received_at` (of the final answer) and `updated_at`
-    are the server's own.
+    `started_at` and `finished_at` are what the node says; `received_at` (of the final answer) and
+    `updated_at` are the server's own.
     """
 
     __tablename__ = "result"
