@@ -1,0 +1,1 @@
+"""Database jobs and set-up, run as one-off processes."""

@@ -1,0 +1,204 @@
+"""Makes the secrets of an instance and lays them out, one folder for each reader.
+
+    python -m dataquality.jobs.secrets --kept FOLDER --spec JSON
+
+`--spec` holds no secret, only names, templates and owners:
+
+    {"generated": ["redis_password"],
+     "derived": {"redis_url": "redis://:{redis_password}@redis:6379/0"},
+     "readers": [{"folder": "/secrets/auth", "uid": 10001, "gid": 10001, "names": ["redis_url"]}],
+     "folders": [{"folder": "/data", "uid": 10001, "gid": 10001}]}
+
+A kept file wins over a derived template. `folders` are made and given to their owner; with uid or gid null an owner
+is left as it is. Standard library only: it runs before anything else does, and in a container without a network.
+"""
+
+import argparse
+import json
+import os
+import re
+import secrets
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+SECRET_BYTES = 32
+"""43 URL-safe characters: as strong as the HMAC-SHA-256 that some of them key."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_.]*")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+class SecretsError(Exception):
+    """The secrets cannot be made; the text says what is wrong and what to do, and holds no secret."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom a folder belongs to; None leaves what is there."""
+
+    folder: Path
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A folder with the secrets of one component, and the account that may read them."""
+
+    owner: Owner
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to make and for whom."""
+
+    generated: tuple[str, ...] = ()
+    derived: Mapping[str, str] = field(default_factory=dict[str, str])
+    readers: tuple[Reader, ...] = ()
+    folders: tuple[Owner, ...] = ()
+
+
+def parse_spec(text: str) -> Spec:
+    """The specification in `text` (JSON); raises `SecretsError` where it is not one."""
+    try:
+        raw = cast(dict[str, Any], json.loads(text))
+        spec = Spec(
+            generated=tuple(raw.get("generated", ())),
+            derived=dict(raw.get("derived", {})),
+            readers=tuple(Reader(_owner(item), tuple(item["names"])) for item in raw.get("readers", ())),
+            folders=tuple(_owner(item) for item in raw.get("folders", ())),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SecretsError(
+            f"--spec is not a specification of secrets ({type(error).__name__}: {error})"
+        ) from error
+    for name in (*spec.generated, *spec.derived, *(name for reader in spec.readers for name in reader.names)):
+        if not _NAME.fullmatch(name):
+            raise SecretsError(f"--spec: '{name}' cannot be the name of a secret")
+    return spec
+
+
+def lay_out(kept: Path, spec: Spec) -> None:
+    """Make what is missing in `kept`, then write each reader's files. Safe to repeat, and to run twice at once."""
+    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in spec.generated:
+        _generate(kept, name)
+    values = {
+        name: value for name in _wanted(spec) if (value := _value(kept, name, spec.derived)) is not None
+    }
+    missing = {name for reader in spec.readers for name in reader.names} - values.keys()
+    if missing:
+        raise SecretsError(
+            f"{kept}: no value for {', '.join(sorted(missing))}: neither kept, generated nor derived"
+        )
+    for owner in spec.folders:
+        _own(owner)
+    for reader in spec.readers:
+        _write_reader(reader, values)
+
+
+def _owner(raw: Mapping[str, Any]) -> Owner:
+    return Owner(Path(raw["folder"]), raw.get("uid"), raw.get("gid"))
+
+
+def _wanted(spec: Spec) -> set[str]:
+    return {name for reader in spec.readers for name in reader.names}
+
+
+def _generate(kept: Path, name: str) -> None:
+    """Make a secret unless there is one; of two that make it at once, the first wins for both."""
+    target = kept / name
+    if target.exists():
+        return
+    owner = kept.stat()
+    temporary = _write_aside(kept, secrets.token_urlsafe(SECRET_BYTES), 0o600, owner.st_uid, owner.st_gid)
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+def _value(kept: Path, name: str, derived: Mapping[str, str]) -> str | None:
+    try:
+        return (kept / name).read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        template = derived.get(name)
+        return None if template is None else _fill(kept, name, template)
+
+
+def _fill(kept: Path, name: str, template: str) -> str:
+    def kept_value(match: re.Match[str]) -> str:
+        other = match.group(1)
+        value = _value(kept, other, {}) if _NAME.fullmatch(other) else None
+        if value is None:
+            raise SecretsError(
+                f"the template of '{name}' names '{other}', which is no secret of this instance"
+            )
+        return value
+
+    return _PLACEHOLDER.sub(kept_value, template)
+
+
+def _write_reader(reader: Reader, values: Mapping[str, str]) -> None:
+    folder = reader.owner.folder
+    _own(reader.owner)
+    folder.chmod(0o700)
+    for name in reader.names:
+        temporary = _write_aside(folder, values[name], 0o400, reader.owner.uid, reader.owner.gid)
+        temporary.replace(folder / name)
+    for path in folder.iterdir():
+        if path.name not in reader.names and _NAME.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _own(owner: Owner) -> None:
+    owner.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _give(owner.folder, owner.uid, owner.gid)
+
+
+def _write_aside(folder: Path, text: str, mode: int, uid: int | None, gid: int | None) -> Path:
+    """A complete new file beside its later name; the dot keeps it from being taken for a secret."""
+    handle, name = tempfile.mkstemp(prefix=".", suffix=".new", dir=folder)
+    path = Path(name)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    _give(path, uid, gid)
+    path.chmod(mode)
+    return path
+
+
+def _give(path: Path, uid: int | None, gid: int | None) -> None:
+    """Change the owner only where it differs: who already owns a file needs no right to give it away."""
+    now = path.stat()
+    wanted = (now.st_uid if uid is None else uid, now.st_gid if gid is None else gid)
+    if wanted != (now.st_uid, now.st_gid):
+        os.chown(path, *wanted)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as a program; 0, or 1 with one line that says what went wrong."""
+    parser = argparse.ArgumentParser(prog="python -m dataquality.jobs.secrets")
+    parser.add_argument(
+        "--kept", type=Path, required=True, help="folder that keeps what was generated or given"
+    )
+    parser.add_argument("--spec", required=True, help="what to make and for whom, as JSON without any secret")
+    options = parser.parse_args(arguments)
+    try:
+        lay_out(options.kept, parse_spec(options.spec))
+    except (SecretsError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
