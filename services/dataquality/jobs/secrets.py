@@ -9,8 +9,8 @@
      "readers": [{"folder": "/secrets/auth", "uid": 10001, "gid": 10001, "names": ["redis_url"]}],
      "folders": [{"folder": "/data", "uid": 10001, "gid": 10001}]}
 
-A kept file wins over a derived template. `folders` are made and given to their owner; with uid or gid null an owner
-is left as it is. Standard library only: it runs before anything else does, and in a container without a network.
+A kept file wins over a derived template. `folders` are made and given to their owner; with uid or gid null
+an owner is left as it is. Standard library only: it runs before anything else does, and without a network.
 """
 
 import argparse
@@ -84,14 +84,14 @@ def parse_spec(text: str) -> Spec:
 
 
 def lay_out(kept: Path, spec: Spec) -> None:
-    """Make what is missing in `kept`, then write each reader's files. Safe to repeat, and to run twice at once."""
+    """Make what is missing in `kept`, then write each reader's files. Safe to repeat, and twice at once."""
     kept.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in spec.generated:
         _generate(kept, name)
-    values = {
-        name: value for name in _wanted(spec) if (value := _value(kept, name, spec.derived)) is not None
-    }
-    missing = {name for reader in spec.readers for name in reader.names} - values.keys()
+    wanted = {name for reader in spec.readers for name in reader.names}
+    found = {name: _value(kept, name, spec.derived) for name in wanted}
+    values = {name: value for name, value in found.items() if value is not None}
+    missing = wanted - values.keys()
     if missing:
         raise SecretsError(
             f"{kept}: no value for {', '.join(sorted(missing))}: neither kept, generated nor derived"
@@ -104,10 +104,6 @@ def lay_out(kept: Path, spec: Spec) -> None:
 
 def _owner(raw: Mapping[str, Any]) -> Owner:
     return Owner(Path(raw["folder"]), raw.get("uid"), raw.get("gid"))
-
-
-def _wanted(spec: Spec) -> set[str]:
-    return {name for reader in spec.readers for name in reader.names}
 
 
 def _generate(kept: Path, name: str) -> None:

@@ -30,7 +30,8 @@ def service(status: int) -> Iterator[int]:
 def probe(port: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "dataquality.core.probe"],
-        env=os.environ | {"DATAQUALITY_PORT": str(port)}, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | {"DATAQUALITY_PORT": str(port)},
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
