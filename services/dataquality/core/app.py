@@ -1,0 +1,212 @@
+"""A service's application: routes, one error shape, request ids, health, metrics."""
+
+import re
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from dataquality import __version__
+from dataquality.core.callers import TokenMiddleware
+from dataquality.core.context import Context
+from dataquality.core.errors import ApiError
+from dataquality.core.redis import ping
+
+log = structlog.stdlib.get_logger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+_SECONDS = Histogram(
+    "dataquality_request_seconds", "Time to answer a request", ["service", "method", "route", "status"]
+)
+Starter = Callable[[Context], Awaitable[None]]
+
+
+def create_app(context: Context, *routers: APIRouter, on_start: Starter | None = None) -> FastAPI:
+    """An application with these routes below the API path, and the internal ones that every service has.
+
+    The context is closed when the application ends.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        if on_start:
+            await on_start(context)
+        yield
+        await context.close()
+
+    settings = context.settings
+    app = FastAPI(
+        title=f"dataquality {settings.component}",
+        version=__version__,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    for router in routers:
+        app.include_router(router, prefix="" if router.prefix.startswith("/internal") else settings.api_path)
+    app.include_router(_internal(context))
+    _shape_errors(app)
+    app.add_middleware(TokenMiddleware, context=context)
+    app.add_middleware(RequestMiddleware, service=settings.component)
+    return app
+
+
+class RequestMiddleware:
+    """Gives each request its id, one line in the log, and its time in the metrics."""
+
+    def __init__(self, app: Any, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_id(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            self._tell(scope, status, time.perf_counter() - started)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    def _tell(self, scope: Any, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unknown")
+        _SECONDS.labels(self._service, scope["method"], route, status).observe(seconds)
+        level = "debug" if scope["path"].startswith("/internal/") else "info"
+        getattr(log, level)(
+            "request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
+        )
+
+
+def _request_id(scope: Any) -> str:
+    # The gateway sets it; what reaches a service past the gateway gets one here.
+    given = next((value.decode("latin-1") for key, value in scope["headers"] if key == b"x-request-id"), "")
+    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _internal(context: Context) -> APIRouter:
+    router = APIRouter(prefix="/internal")
+
+    async def live() -> Response:
+        return JSONResponse({"live": True})
+
+    async def ready() -> Response:
+        failed = [
+            name
+            for name, check in (("database", context.database.ping), ("redis", partial(ping, context.redis)))
+            if not await _answers(check)
+        ]
+        return JSONResponse({"ready": not failed, "failed": failed}, 503 if failed else 200)
+
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    router.add_api_route("/live", live)
+    router.add_api_route("/ready", ready)
+    router.add_api_route("/metrics", metrics)
+    return router
+
+
+async def _answers(check: Callable[[], Any]) -> bool:
+    try:
+        await check()
+    except (SQLAlchemyError, RedisError, OSError, TimeoutError) as error:
+        log.warning("a part does not answer", error=f"{type(error).__name__}")
+        return False
+    return True
+
+
+def _shape_errors(app: FastAPI) -> None:
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(IntegrityError, _conflict)
+    for unreachable in (OperationalError, PoolTimeout, DBAPIError):
+        app.add_exception_handler(unreachable, _database_error)
+    app.add_exception_handler(Exception, _fault)
+
+
+def error_response(
+    status: int, code: str, msg: str, fields: Any = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """The one shape of an error: `msg` for people, `code` for programs, `message` with a text per field."""
+    body: dict[str, Any] = {"msg": msg, "code": code}
+    if fields:
+        body["message"] = dict(fields)
+    return JSONResponse(body, status, headers)
+
+
+async def _api_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error_response(error.status, error.code, error.msg, error.fields, error.headers())
+
+
+async def _validation_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fields = {_field(problem["loc"]): str(problem["msg"]) for problem in error.errors()}
+    if any(problem["type"] == "json_invalid" for problem in error.errors()):
+        return error_response(400, "bad_request", "The body is not valid JSON.")
+    text = "; ".join(f"{field}: {msg}" for field, msg in fields.items())
+    return error_response(400, "bad_request", f"The request is not valid. {text}", fields)
+
+
+def _field(location: Any) -> str:
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    texts = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+    headers = dict(error.headers or {})
+    return error_response(
+        error.status_code, "http_error", texts.get(error.status_code, str(error.detail)), headers=headers
+    )
+
+
+async def _conflict(_request: Request, error: Exception) -> Response:
+    log.info("conflict", error=type(error).__name__)
+    return error_response(
+        400,
+        "conflict",
+        "This clashes with something that is there already, or refers to something that is gone.",
+    )
+
+
+async def _database_error(_request: Request, error: Exception) -> Response:
+    log.error("the database did not answer", error=f"{type(error).__name__}: {error}".splitlines()[0])
+    return error_response(
+        503,
+        "unavailable",
+        "The database does not answer at the moment. Nothing was changed; try again soon.",
+        headers={"Retry-After": "2"},
+    )
+
+
+async def _fault(_request: Request, error: Exception) -> Response:
+    log.error("fault", exc_info=error)
+    return error_response(500, "fault", "The server made a mistake. It is in the server's log under the request id.")

@@ -1,0 +1,195 @@
+"""Who calls, and what they may do: the type of a handler's parameter says both.
+
+A handler that takes `caller: Annotated[Caller, caller_of(UserCaller, NodeCaller)]` is reached by users and nodes only;
+one that takes `caller: Annotated[Caller, permitted("node", Operation.VIEW, UserCaller, NodeCaller)]` by those among
+them that hold the rule in some scope. Which rows they see is `readable_by(caller)` of each resource.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Depends, Request
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dataquality.core.context import Context, context_of
+from dataquality.core.errors import ApiError, Forbidden, InvalidToken, Unauthorized
+from dataquality.core.permissions import Grant, IdentityKind, Permissions
+from dataquality.core.tokens import Claims, ContainerClaims, ContainerSubject, IdentityClaims
+from dataquality.model import Authenticatable, Node, Operation, Scope, Task, User
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What users, nodes and containers have in common."""
+
+    id: int
+    """Of the user or node; a container's is its node's."""
+    organization_id: int
+    permissions: Permissions
+
+    def scopes(self, resource: str, operation: Operation) -> frozenset[Scope]:
+        """In which scopes this caller may do that."""
+        return self.permissions.scopes(resource, operation)
+
+    def holds(self, resource: str, scope: Scope, operation: Operation) -> bool:
+        """True if the caller holds exactly this rule."""
+        return self.permissions.holds(resource, scope, operation)
+
+
+@dataclass(frozen=True)
+class UserCaller(Caller):
+    """A person."""
+
+
+@dataclass(frozen=True)
+class NodeCaller(Caller):
+    """An organization's node in one collaboration."""
+
+    collaboration_id: int
+
+
+@dataclass(frozen=True)
+class ContainerCaller(Caller):
+    """An algorithm container at work on a task."""
+
+    subject: ContainerSubject
+
+
+_KINDS: dict[type[Caller], str] = {UserCaller: "users", NodeCaller: "nodes", ContainerCaller: "containers"}
+
+
+class TokenMiddleware:
+    """Reads the bearer token once a request; `request.state.claims` is what it says, or the error that it deserves."""
+
+    def __init__(self, app: Any, context: Context) -> None:
+        self._app = app
+        self._context = context
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            scope.setdefault("state", {})["claims"] = read_bearer(self._context, _authorization(scope))
+        await self._app(scope, receive, send)
+
+
+def _authorization(scope: Any) -> str | None:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == b"authorization"), None)
+
+
+def read_bearer(context: Context, header: str | None) -> Claims | ApiError:
+    """What an Authorization header says, or the error to answer with where a caller is needed."""
+    if context.tokens is None or not header:
+        return Unauthorized("This address needs an Authorization header: `Bearer <access token>`.")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return InvalidToken("The Authorization header must read `Bearer <access token>`.")
+    try:
+        return context.tokens.read(token.strip())
+    except ApiError as error:
+        return error
+
+
+async def access_claims(request: Request) -> Claims:
+    """The claims of a valid access token."""
+    claims = request.state.claims
+    if isinstance(claims, ApiError):
+        raise claims
+    if claims.type != "access":
+        raise InvalidToken("This address takes an access token, not a refresh token.")
+    return claims
+
+
+async def identify(context: Context, claims: Claims) -> Caller:
+    """The caller that these claims speak of. Raises Unauthorized when it is gone or may no longer call."""
+    async with context.database.reading() as connection:
+        if isinstance(claims, ContainerClaims):
+            return await _container(context, connection, claims)
+        return await _identity(context, connection, claims)
+
+
+async def _identity(context: Context, connection: AsyncConnection, claims: IdentityClaims) -> Caller:
+    row = await _row(connection, claims.sub)
+    if row is None or row.type != claims.client_type:
+        raise Unauthorized(f"This {claims.client_type} no longer exists. Sign in again.")
+    permissions = await _permissions(context, claims.client_type, row)
+    if row.type == "user":
+        return UserCaller(row.id, row.user_organization, permissions)
+    return NodeCaller(row.id, row.node_organization, permissions, row.collaboration_id)
+
+
+async def _container(context: Context, connection: AsyncConnection, claims: ContainerClaims) -> ContainerCaller:
+    subject = claims.sub
+    row = await _row(connection, subject.node_id)
+    task = await connection.scalar(select(Task.id).where(Task.id == subject.task_id))
+    if row is None or row.type != "node" or task is None:
+        raise Unauthorized("The task or the node that this container works for no longer exists.")
+    return ContainerCaller(row.id, subject.organization_id, await _permissions(context, "container", row), subject)
+
+
+async def _permissions(context: Context, kind: IdentityKind, row: Any) -> Permissions:
+    return await context.permissions.permissions(kind, row.id, row.stamp)
+
+
+async def _row(connection: AsyncConnection, identity: int) -> Any:
+    statement = (
+        select(
+            Authenticatable.id.label("id"),
+            Authenticatable.type.label("type"),
+            Authenticatable.stamp.label("stamp"),
+            _user.c.organization_id.label("user_organization"),
+            _node.c.organization_id.label("node_organization"),
+            _node.c.collaboration_id.label("collaboration_id"),
+        )
+        .select_from(Authenticatable.__table__)
+        .outerjoin(_user, _user.c.id == Authenticatable.id)
+        .outerjoin(_node, _node.c.id == Authenticatable.id)
+        .where(Authenticatable.id == identity)
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+_user = User.__table__
+_node = Node.__table__
+
+
+def caller_of(*kinds: type[Caller]) -> Any:
+    """A dependency: the caller, if it is of one of these kinds."""
+    return Depends(_only(kinds))
+
+
+def permitted(resource: str, operation: Operation, *kinds: type[Caller]) -> Any:
+    """A dependency: the caller, if it is of one of these kinds and holds the rule in at least one scope."""
+    only = _only(kinds)
+
+    async def dependency(request: Request) -> Caller:
+        caller = await only(request)
+        if not caller.scopes(resource, operation):
+            raise forbidden(resource, operation)
+        return caller
+
+    return Depends(dependency)
+
+
+def forbidden(resource: str, operation: Operation) -> Forbidden:
+    """The refusal for want of a rule."""
+    return Forbidden(
+        f"You lack the permission to {operation.name.lower()} this {resource}. Ask an administrator for it."
+    )
+
+
+def missing_grants(grants: list[Grant]) -> Forbidden:
+    """The refusal to give what one lacks; names the first missing rule."""
+    return Forbidden(f"You cannot give or take a rule that you lack: {grants[0].sentence}.")
+
+
+def _only(kinds: tuple[type[Caller], ...]) -> Callable[[Request], Awaitable[Caller]]:
+    async def dependency(request: Request) -> Caller:
+        claims = await access_claims(request)
+        caller = await identify(context_of(request), claims)
+        if kinds and not isinstance(caller, kinds):
+            names = " and ".join(_KINDS[kind] for kind in kinds)
+            raise Forbidden(f"This address is for {names} only.")
+        return caller
+
+    return dependency

@@ -1,0 +1,62 @@
+"""Service to service: one pooled client a service, deadlines, the request id passed on, no blind retries of writes."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from structlog.contextvars import get_contextvars
+
+from dataquality.core.errors import ApiError, Unavailable
+from dataquality.core.tokens import TokenKey
+
+SERVICE_PURPOSE = "service"
+_LIFETIME = timedelta(seconds=60)
+
+
+class ServiceError(ApiError):
+    """Another service refused; its status and message are passed on."""
+
+    def __init__(self, status: int, msg: str) -> None:
+        super().__init__(msg)
+        self.status = status
+        self.code = "refused"
+
+
+class ServiceClient:
+    """Calls `/internal/...` of other services with a short-lived service token."""
+
+    def __init__(self, key: TokenKey, component: str, deadline: float = 10.0) -> None:
+        self._key = key
+        self._component = component
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(deadline, connect=2.0), trust_env=False)
+
+    async def get(self, url: str) -> Any:
+        """The JSON answer. Reads are repeated once when the connection was broken: that does no harm."""
+        try:
+            return await self._call("GET", url, None)
+        except Unavailable:
+            return await self._call("GET", url, None)
+
+    async def post(self, url: str, body: Any) -> Any:
+        """The JSON answer to a write; never repeated here."""
+        return await self._call("POST", url, body)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def _call(self, method: str, url: str, body: Any) -> Any:
+        try:
+            response = await self._http.request(method, url, json=body, headers=self._headers())
+        except httpx.HTTPError as error:
+            raise Unavailable("A part of the server does not answer at the moment. Try again soon.") from error
+        if response.status_code >= 500:
+            raise Unavailable("A part of the server does not answer at the moment. Try again soon.")
+        if response.status_code >= 400:
+            raise ServiceError(response.status_code, response.json().get("msg", "refused"))
+        return response.json()
+
+    def _headers(self) -> dict[str, str]:
+        token = self._key.issue_for(SERVICE_PURPOSE, self._component, _LIFETIME).text
+        request_id = get_contextvars().get("request_id", "")
+        return {"Authorization": f"Bearer {token}", "X-Request-Id": request_id}

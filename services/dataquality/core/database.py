@@ -1,0 +1,94 @@
+"""Two engines on one database: reads in AUTOCOMMIT (half the cost), writes in transactions."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import URL, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+
+_POSTGRES_ARGUMENTS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60000 -c lock_timeout=15000",
+}
+_SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000")
+
+
+def async_url(url: str) -> URL:
+    """The URL with the asynchronous driver of its database."""
+    parsed = make_url(url)
+    driver = "sqlite+aiosqlite" if parsed.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    return parsed.set(drivername=driver)
+
+
+def create_engine(url: str, pool_size: int = 10) -> AsyncEngine:
+    """An engine for transactions: on SQLite they begin IMMEDIATE, so that none fails halfway for want of the lock."""
+    parsed = async_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_async_engine(parsed, pool_size=pool_size, max_overflow=10)
+        _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
+        return engine
+    return create_async_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=10,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args=_POSTGRES_ARGUMENTS,
+    )
+
+
+def _prepare_sqlite(engine: AsyncEngine, begin: str | None) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        # The driver would begin transactions of its own, and DEFERRED ones.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in _SQLITE_PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    if begin:
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begin_transaction(connection: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+            connection.exec_driver_sql(begin)
+
+
+class Database:
+    """The database of a service: `reads` never hold a transaction, `writes` always do."""
+
+    def __init__(self, url: str) -> None:
+        self.writes = create_engine(url)
+        if self.writes.dialect.name == "sqlite":
+            self.reads = create_async_engine(async_url(url), pool_size=10, max_overflow=10)
+            _prepare_sqlite(self.reads, begin=None)
+        else:
+            self.reads = self.writes.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection that sees each statement's own moment."""
+        async with self.reads.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[AsyncSession]:
+        """A session in one transaction: committed at the end, rolled back when an exception leaves it."""
+        async with AsyncSession(self.writes, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def ping(self) -> None:
+        """Raise when the database does not answer."""
+        async with self.reads.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.writes.dispose()
+        await self.reads.dispose()

@@ -1,0 +1,18 @@
+"""Events are written in the transaction that they tell about; a worker emits them afterwards. Append only."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dataquality.model import OutboxEvent
+
+
+async def append_event(
+    session: AsyncSession, event: str, arguments: Sequence[Any], room: str, collaboration_id: int | None
+) -> None:
+    """Have `event` emitted to `room` (namespace `/tasks`) with these arguments, once the session is committed."""
+    await session.execute(
+        insert(OutboxEvent).values(event=event, payload=list(arguments), room=room, collaboration_id=collaboration_id)
+    )

@@ -1,0 +1,31 @@
+"""Runs one service's application with uvicorn."""
+
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from dataquality.core.logs import set_up_logging
+from dataquality.core.settings import Settings, settings_from_environment
+
+
+def serve(make_app: Callable[[Settings], FastAPI]) -> None:
+    """Serve until told to stop; open requests get ten seconds to end."""
+    settings = settings_from_environment()
+    set_up_logging(settings)
+    uvicorn.run(
+        make_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=75,
+    )

@@ -1,0 +1,84 @@
+"""What a component is told: environment for what may be seen, one file a secret for what may not."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"]
+
+
+class MissingSecret(RuntimeError):
+    """A secret that this component needs is not in its secrets folder."""
+
+
+class LoggerLevel(BaseModel):
+    """One logger by name, and how much of it is wanted."""
+
+    name: str
+    level: LogLevel
+
+
+class LoggingSettings(BaseModel):
+    """The `logging` section of the configuration; `max_size` in kB."""
+
+    level: LogLevel = "INFO"
+    file: Path | None = None
+    use_console: bool = True
+    backup_count: int = 5
+    max_size: int = 1024
+    format: str = "%(asctime)s - %(name)-14s - %(levelname)-8s - %(message)s"
+    datefmt: str = "%Y-%m-%d %H:%M:%S"
+    loggers: list[LoggerLevel] = Field(default_factory=list[LoggerLevel])
+
+
+class Settings(BaseSettings):
+    """Settings of one component, from `DATAQUALITY_*`. Secrets are read from files when they are first asked for."""
+
+    model_config = SettingsConfigDict(env_prefix="DATAQUALITY_", env_nested_delimiter="__", extra="ignore")
+
+    secrets: Path = Path("/secrets")
+    component: str = "job"
+    instance: str = "dataquality"
+    environment: Literal["dev", "test", "acc", "prod"] = "prod"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    api_path: str = "/api"
+    auth_url: str = "http://127.0.0.1:8001"
+    entity_url: str = "http://127.0.0.1:8002"
+    dispatch_url: str = "http://127.0.0.1:8003"
+    workers: int = 2
+    access_token_hours: float = 6.0
+    refresh_token_hours: float = 48.0
+    email_token_minutes: int = 60
+    max_failed_attempts: int = 5
+    inactivation_minutes: int = 15
+    allow_drop_all: bool = False
+    trusted_proxies: list[str] = Field(default_factory=list[str])
+    support_email: str = "support@dataquality.ai"
+    logging: LoggingSettings = Field(default_factory=LoggingSettings)
+
+    def secret(self, name: str) -> str:
+        """The content of the secret file `name`, without surrounding white space. Raises MissingSecret."""
+        path = self.secrets / name
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise MissingSecret(f"{self.component} cannot read its secret {path}: {error.strerror}") from error
+
+    @cached_property
+    def database_url(self) -> str:
+        """SQLAlchemy URL without an asynchronous driver; holds a password."""
+        return self.secret("database_url")
+
+    @cached_property
+    def redis_url(self) -> str:
+        """`redis://:password@host:port/0`."""
+        return self.secret("redis_url")
+
+
+def settings_from_environment() -> Settings:
+    """The settings of this process."""
+    return Settings()
