@@ -36,7 +36,7 @@ class StackStatus:
 
 
 class Driver(Protocol):
-    """Carries a plan out. Every method raises `CommandError` with cause and remedy; none leaves a stack half-started."""
+    """Carries a plan out. Methods raise `CommandError` with cause and remedy; none leaves a stack half-started."""
 
     name: DriverName
 
@@ -56,8 +56,14 @@ class Driver(Protocol):
         """How the instance is now; asks processes or the engine, never a file of ours alone."""
         ...
 
-    def run_job(self, plan: Plan, module: str, arguments: Sequence[str], stdin: BinaryIO | None = None,
-                on_line: Progress | None = None) -> int:  # fmt: skip
+    def run_job(
+        self,
+        plan: Plan,
+        module: str,
+        arguments: Sequence[str],
+        stdin: BinaryIO | None = None,
+        on_line: Progress | None = None,
+    ) -> int:
         """Run `python -m MODULE ARGUMENTS` once with the secrets and environment of `migrate`; its exit code.
 
         `on_line` gets each line of its standard error (progress, problems); its standard output is ours.
@@ -69,5 +75,5 @@ class Driver(Protocol):
         ...
 
     def files(self) -> dict[str, str]:
-        """Label to path or command: what this driver keeps where (compose file, `docker compose` command, volumes ...)."""
+        """Label to path or command: what this driver keeps where (compose file, its command, volumes ...)."""
         ...

@@ -1,7 +1,8 @@
 """What a running stack consists of, said once for both drivers.
 
-A plan is data: components with their programs, environment, secrets, addresses, health checks and dependencies. It says nothing of
-containers or processes; `Site` holds what differs between the two (host names, ports, folders as a component sees them).
+A plan is data: components with their programs, environment, secrets, addresses, health checks and dependencies.
+It says nothing of containers or processes; `Site` holds what differs between the two (host names, ports, folders as
+a component sees them).
 """
 
 from collections.abc import Mapping
@@ -9,9 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
-ComponentName = Literal[
-    "postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway"
-]
+ComponentName = Literal["postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class PythonModule:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL server with one scram-protected database, user and password (secret `postgres_password`)."""
+    """A PostgreSQL server with one scram-protected database and user (secret `postgres_password`)."""
 
     user: str = "dataquality"
     database: str = "dataquality"
@@ -32,7 +31,7 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Redis:
-    """A Redis (or Valkey) server whose password stands in its secret `redis.conf`, never on its command line."""
+    """A Redis (or Valkey) server. Its password stands in its secret `redis.conf`, never on its command line."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +102,11 @@ class SecretPlan:
     """Which secrets exist, and how those that depend on others are written."""
 
     generated: tuple[str, ...]
-    """Made at random (43 URL-safe characters) where neither given nor kept; kept in the data folder from then on."""
+    """Made at random (43 URL-safe characters) where neither given nor kept; then kept in the data folder."""
     given: Mapping[str, str]
     """From the configuration; they win over kept ones. Never printed (see `__repr__`)."""
     derived: Mapping[str, str]
-    """Name to template, e.g. `redis://:{redis_password}@redis:6379/0`; not kept, and not made where `given` has the name."""
+    """Name to template, e.g. `redis://:{redis_password}@redis:6379/0`; not kept; a given or kept one wins."""
 
     def __repr__(self) -> str:
         return f"SecretPlan(generated={self.generated!r}, given={sorted(self.given)!r})"
@@ -132,14 +131,14 @@ class Plan:
     components: tuple[Component, ...]
     secrets: SecretPlan
     image: str | None
-    """The image that the configuration or `--image` names; None: our own `dataquality-server:<version>`."""
+    """The image that the configuration or `--image` names; None: `dataquality-server:<version>`."""
     configuration: str
-    """Path of the configuration file: carried by labels, so that another's stack is never taken for this one."""
+    """Path of the configuration file, so that another's stack is never taken for this one."""
     data_folder: str
     log_folder: str
 
     def component(self, name: ComponentName) -> Component:
-        """The component of that name; KeyError when the plan has none (a plan on SQLite has no `postgres`)."""
+        """The component of that name; KeyError when there is none (on SQLite there is no `postgres`)."""
         for component in self.components:
             if component.name == name:
                 return component

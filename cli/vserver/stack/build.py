@@ -1,0 +1,260 @@
+"""The plan builder: an instance, its environment and a site in, a plan out. Pure: no input, no output."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vserver.config.database import SQLITE
+from vserver.stack.gateway import Listening, caddyfile
+from vserver.stack.plan import (
+    Component,
+    ComponentName,
+    Gateway,
+    HttpCheck,
+    ModuleCheck,
+    NativeCheck,
+    Plan,
+    Postgres,
+    Published,
+    PythonModule,
+    Redis,
+    SecretPlan,
+)
+from vserver.stack.site import Site
+
+if TYPE_CHECKING:
+    from vserver.config.instance import Instance
+    from vserver.config.schema import Environment
+
+_READS: dict[ComponentName, tuple[str, ...]] = {
+    "postgres": ("postgres_password",),
+    "redis": ("redis.conf",),
+    "migrate": ("database_url", "redis_url", "api_key_pepper", "service_key"),
+    "auth": ("database_url", "redis_url", "jwt_secret_key", "service_key", "api_key_pepper", "reset_key"),
+    "entity": ("database_url", "redis_url", "jwt_secret_key", "service_key", "api_key_pepper"),
+    "dispatch": ("database_url", "redis_url", "jwt_secret_key", "service_key"),
+    "worker": ("database_url", "redis_url", "service_key"),
+    "beat": ("database_url", "redis_url"),
+}
+"""Each component reads what it needs and no more."""
+
+_GENERATED = ("jwt_secret_key", "service_key", "api_key_pepper", "reset_key", "redis_password")
+
+_REDIS_CONF = """\
+bind {bind}
+port {port}
+requirepass {{redis_password}}
+appendonly yes
+appendfsync everysec
+maxmemory-policy noeviction
+"""
+# Nothing may be evicted: jobs and subscriptions live there.
+
+_Service = Literal["auth", "entity", "dispatch"]
+_Background = Literal["worker", "beat"]
+_SERVICES: tuple[_Service, ...] = ("auth", "entity", "dispatch")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the options of `start` say in place of the configuration."""
+
+    port: int | None = None
+    ip: str | None = None
+    image: str | None = None
+
+
+def build_plan(
+    instance: "Instance", environment: "Environment", site: Site, overrides: Overrides | None = None
+) -> Plan:
+    """The plan of an instance. Raises `CommandError` where its configuration cannot run at this site."""
+    said = overrides or Overrides()
+    published = Published(said.ip or environment.ip, said.port or environment.port)
+    return Plan(
+        instance=instance.id,
+        components=_Components(instance, environment, site, published).all(),
+        secrets=_secrets(environment, site),
+        image=said.image or environment.server_image,
+        configuration=str(instance.path),
+        data_folder=str(instance.data_folder),
+        log_folder=str(instance.log_folder),
+    )
+
+
+@dataclass(frozen=True)
+class _Components:
+    """The components of one plan; holds what all of them are made from."""
+
+    instance: "Instance"
+    environment: "Environment"
+    site: Site
+    published: Published
+
+    def all(self) -> tuple[Component, ...]:
+        """In the order in which they start."""
+        own_postgres = (self._postgres(),) if self.environment.uri is None else ()
+        return (*own_postgres, self._redis(), self._migrate(), *self._running(), self._gateway())
+
+    def _running(self) -> tuple[Component, ...]:
+        return (
+            self._service("auth"),
+            self._service("entity"),
+            self._service("dispatch"),
+            self._background("worker", memory_mib=1024, stop_seconds=60),
+            self._background("beat", memory_mib=256, stop_seconds=20),
+        )
+
+    def _postgres(self) -> Component:
+        return Component(
+            name="postgres",
+            program=Postgres(),
+            secrets=_READS["postgres"],
+            health=NativeCheck(),
+            port=self.site.port("postgres"),
+            memory_mib=2048,
+            stop_seconds=60,
+        )
+
+    def _redis(self) -> Component:
+        return Component(
+            name="redis",
+            program=Redis(),
+            secrets=_READS["redis"],
+            health=NativeCheck(),
+            port=self.site.port("redis"),
+            memory_mib=1024,
+        )
+
+    def _migrate(self) -> Component:
+        needs: tuple[ComponentName, ...] = ("postgres", "redis") if self.environment.uri is None else ("redis",)
+        return Component(
+            name="migrate",
+            program=PythonModule("dataquality.jobs.migrate"),
+            environment=self._environment("migrate"),
+            secrets=_READS["migrate"],
+            needs=needs,
+            once=True,
+        )
+
+    def _service(self, name: _Service) -> Component:
+        return Component(
+            name=name,
+            program=PythonModule(f"dataquality.{name}"),
+            environment=self._environment(name)
+            | {"DATAQUALITY_HOST": self.site.bind, "DATAQUALITY_PORT": str(self.site.port(name))},
+            secrets=_READS[name],
+            needs=("redis", "migrate"),
+            health=HttpCheck(),
+            port=self.site.port(name),
+            stop_seconds=30,
+        )
+
+    def _background(self, name: _Background, *, memory_mib: int, stop_seconds: int) -> Component:
+        return Component(
+            name=name,
+            program=PythonModule(f"dataquality.dispatch.{name}"),
+            environment=self._environment(name),
+            secrets=_READS[name],
+            needs=("redis", "migrate"),
+            health=ModuleCheck("dataquality.dispatch.health", (name,)),
+            memory_mib=memory_mib,
+            stop_seconds=stop_seconds,
+        )
+
+    def _gateway(self) -> Component:
+        listens = self.site.gateway(self.published)
+        text = caddyfile(
+            Listening(listens.port, listens.ip or None),
+            self.environment.api_path,
+            {name: f"{self.site.host(name)}:{self.site.port(name)}" for name in _SERVICES},
+            self.environment.trusted_proxies,
+        )
+        return Component(
+            name="gateway",
+            program=Gateway(text),
+            needs=("auth", "entity", "dispatch"),
+            health=NativeCheck(),
+            port=listens.port,
+            published=self.published,
+            memory_mib=256,
+        )
+
+    def _environment(self, name: ComponentName) -> dict[str, str]:
+        settings, site = self.environment, self.site
+        policy = settings.password_policy
+        return {
+            "DATAQUALITY_COMPONENT": name,
+            "DATAQUALITY_INSTANCE": self.instance.id,
+            "DATAQUALITY_ENVIRONMENT": settings.type,
+            "DATAQUALITY_SECRETS": str(site.folders(name).secrets),
+            "DATAQUALITY_API_PATH": settings.api_path,
+            "DATAQUALITY_AUTH_URL": self._url("auth"),
+            "DATAQUALITY_ENTITY_URL": self._url("entity"),
+            "DATAQUALITY_DISPATCH_URL": self._url("dispatch"),
+            "DATAQUALITY_WORKERS": str(settings.workers),
+            "DATAQUALITY_ACCESS_TOKEN_HOURS": str(settings.token_expires_hours),
+            "DATAQUALITY_REFRESH_TOKEN_HOURS": str(settings.refresh_token_expires_hours),
+            "DATAQUALITY_EMAIL_TOKEN_MINUTES": str(settings.email_token_validity_minutes),
+            "DATAQUALITY_MAX_FAILED_ATTEMPTS": str(policy.max_failed_attempts),
+            "DATAQUALITY_INACTIVATION_MINUTES": str(policy.inactivation_minutes),
+            "DATAQUALITY_ALLOW_DROP_ALL": _flag(settings.allow_drop_all),
+            "DATAQUALITY_TRUSTED_PROXIES": json.dumps(list(settings.trusted_proxies)),
+            **_support_email(settings),
+            **self._logging(name),
+        }
+
+    def _logging(self, name: ComponentName) -> dict[str, str]:
+        logging = self.environment.logging
+        loggers = [{"name": logger.name, "level": logger.level} for logger in logging.loggers]
+        return {
+            "DATAQUALITY_LOGGING__LEVEL": logging.level,
+            "DATAQUALITY_LOGGING__FILE": str(self.site.folders(name).log / self.instance.log_file.name),
+            "DATAQUALITY_LOGGING__USE_CONSOLE": _flag(logging.use_console),
+            "DATAQUALITY_LOGGING__BACKUP_COUNT": str(logging.backup_count),
+            "DATAQUALITY_LOGGING__MAX_SIZE": str(logging.max_size),
+            "DATAQUALITY_LOGGING__FORMAT": logging.format,
+            "DATAQUALITY_LOGGING__DATEFMT": logging.datefmt,
+            "DATAQUALITY_LOGGING__LOGGERS": json.dumps(loggers),
+        }
+
+    def _url(self, name: _Service) -> str:
+        return f"http://{self.site.host(name)}:{self.site.port(name)}"
+
+
+def _support_email(settings: "Environment") -> dict[str, str]:
+    address = settings.support_email or (settings.smtp and settings.smtp.username) or ""
+    return {"DATAQUALITY_SUPPORT_EMAIL": address} if "@" in address else {}
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _secrets(environment: "Environment", site: Site) -> SecretPlan:
+    given: dict[str, str] = {}
+    generated: list[str] = [*_GENERATED]
+    derived = {
+        "redis_url": f"redis://:{{redis_password}}@{site.host('redis')}:{site.port('redis')}/0",
+        "redis.conf": _REDIS_CONF.format(bind=site.redis_bind, port=site.port("redis")),
+    }
+    if environment.jwt_secret_key is not None:
+        given["jwt_secret_key"] = environment.jwt_secret_key.get_secret_value()
+    if environment.uri is not None:
+        given["database_url"] = _database_url(environment.uri.get_secret_value(), site)
+    else:
+        generated.append("postgres_password")
+        derived["database_url"] = _own_database_url(Postgres(), site)
+    return SecretPlan(tuple(generated), given, derived)
+
+
+def _own_database_url(postgres: Postgres, site: Site) -> str:
+    place = f"{site.host('postgres')}:{site.port('postgres')}"
+    return f"postgresql+psycopg://{postgres.user}:{{postgres_password}}@{place}/{postgres.database}"
+
+
+def _database_url(uri: str, site: Site) -> str:
+    """The address as SQLAlchemy takes it, as a component at this site reaches it."""
+    if uri.startswith(SQLITE):
+        return SQLITE + site.sqlite_file(uri.removeprefix(SQLITE))
+    scheme, rest = site.external(uri).split("://", 1)
+    return f"{scheme}+psycopg://{rest}"
