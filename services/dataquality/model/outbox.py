@@ -13,8 +13,8 @@ class OutboxEvent(Entity):
     """An event to emit, written in the transaction that it tells about.
 
     `payload` is the list of the event's arguments, so that "no argument" and "null" differ.
-    `collaboration_id` is no foreign key: the news that a collaboration is gone outlives it. Ids give the order
-    within a collaboration.
+    `collaboration_id` is no foreign key: the news that a collaboration is gone outlives it.
+    Ids give the order within a collaboration.
     """
 
     __tablename__ = "outbox"

@@ -1,0 +1,250 @@
+"""Brings the database to this version's schema and seeds it: `python -m dataquality.jobs.migrate [--check]`.
+
+Many may start at once: one works, the others wait for it and find nothing left to do. All happens in one
+transaction, so a failure leaves the database as it was. Exits 0 when the database is ready, else 1.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from dataquality.core.logs import set_up_logging
+from dataquality.core.passwords import hash_password
+from dataquality.core.settings import MissingSecret, settings_from_environment
+from dataquality.jobs.seed import Seeded, root_password_is_default, seed
+from dataquality.model import Base
+from dataquality.model.migrations import current_revision, known_revisions, upgrade_to_head
+
+log = logging.getLogger("dataquality.jobs.migrate")
+
+WAIT_SECONDS = 60
+"""How long to wait for the database to answer, and then for another migration to end."""
+
+# Any number will do, if nobody else takes it: the advisory lock that migrations share.
+_LOCK_KEY = 0x64617461_71756C74
+# How often a database that does not answer yet is asked again.
+_RETRY_SECONDS = 1
+
+
+class CannotMigrate(RuntimeError):
+    """The database cannot be brought to this version's schema; says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What was done."""
+
+    before: str | None
+    after: str
+    seeded: Seeded
+    root_password_is_default: bool
+
+    def __str__(self) -> str:
+        if self.before == self.after:
+            return f"The database was at revision {self.after} already; {self.seeded}."
+        return f"The database went from {self.before or 'empty'} to revision {self.after}; {self.seeded}."
+
+
+def migrate(url: str | URL, wait_seconds: float = WAIT_SECONDS) -> Migrated:
+    """Wait for the database, upgrade it and seed it. Raises CannotMigrate."""
+    engine = migration_engine(url)
+    try:
+        _make_file(engine.url)
+        wait_for_database(engine, wait_seconds)
+        with engine.begin() as connection:
+            _lock(connection, wait_seconds)
+            return _migrate_locked(connection)
+    except DBAPIError as error:
+        raise CannotMigrate(
+            f"The migration failed, and nothing was changed: {_first_line(error)}. "
+            "If another migration holds the database, try again when it has ended; "
+            "else report this together with the database's own log."
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def check(url: str | URL) -> str:
+    """The revision of a database that is at this version's schema. Raises CannotMigrate when it is not."""
+    engine = migration_engine(url)
+    try:
+        _require_file(engine.url)
+        wait_for_database(engine, 0)
+        with engine.connect() as connection:
+            revision, head = current_revision(connection), known_revisions()[0]
+            _refuse_unknown(revision)
+    finally:
+        engine.dispose()
+    if revision != head:
+        raise CannotMigrate(
+            f"The database is at revision {revision or 'none'}, this version needs {head}. "
+            "Run `python -m dataquality.jobs.migrate`."
+        )
+    return head
+
+
+def migration_engine(url: str | URL) -> Engine:
+    """A synchronous engine without a pool. On SQLite transactions begin IMMEDIATE, which is the lock as well."""
+    parsed = sync_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS})
+        _prepare_sqlite(engine)
+        return engine
+    return create_engine(parsed, poolclass=NullPool, connect_args={"connect_timeout": 5})
+
+
+def sync_url(url: str | URL) -> URL:
+    """The URL with the synchronous driver of its database."""
+    parsed = make_url(url)
+    driver = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    return parsed.set(drivername=driver)
+
+
+def wait_for_database(engine: Engine, seconds: float) -> None:
+    """Return when the database answers. Raises CannotMigrate when it does not within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+                return
+        except OperationalError as error:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise CannotMigrate(_unreachable(engine.url, error, seconds)) from error
+            log.info("Waiting for the database, %d s more at most: %s", left, _first_line(error))
+            time.sleep(min(_RETRY_SECONDS, left))
+
+
+def _migrate_locked(connection: Connection) -> Migrated:
+    before = current_revision(connection)
+    _refuse_unknown(before)
+    if before is None:
+        _refuse_foreign(connection)
+    upgrade_to_head(connection)
+    seeded = seed(connection, hash_password)
+    _check_foreign_keys(connection)
+    return Migrated(before, known_revisions()[0], seeded, root_password_is_default(connection))
+
+
+def _lock(connection: Connection, seconds: float) -> None:
+    """Be alone until the end of the transaction."""
+    if connection.dialect.name == "sqlite":
+        return  # BEGIN IMMEDIATE did it
+    connection.execute(text(f"SET LOCAL lock_timeout = {max(1, int(seconds * 1000))}"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+
+
+def _refuse_unknown(revision: str | None) -> None:
+    if revision is not None and revision not in known_revisions():
+        raise CannotMigrate(
+            f"The database is at revision {revision}, which this version does not know (its newest is "
+            f"{known_revisions()[0]}): a newer version of the server has migrated it. "
+            "Run that version or a later one, or restore a backup made before the upgrade."
+        )
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    taken = sorted(set(inspect(connection).get_table_names()) & set(Base.metadata.tables))
+    if taken:
+        raise CannotMigrate(
+            f"The database was never migrated, yet has tables of these names: {', '.join(taken)}. "
+            "It seems to belong to another program (an older server?). Give `uri` an empty database."
+        )
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    """SQLite migrates with foreign keys off (rebuilding a table would empty those that refer to it)."""
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+    if broken:
+        tables = ", ".join(sorted({str(row[0]) for row in broken}))
+        raise CannotMigrate(f"Rows in {tables} refer to rows that do not exist; nothing was changed. Report this.")
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    def set_up(connection: Any, _record: object) -> None:
+        # The driver would begin transactions of its own, and DEFERRED ones.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL").close()
+        connection.execute("PRAGMA foreign_keys=OFF").close()
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", set_up)
+    event.listen(engine, "begin", begin)
+
+
+def _sqlite_file(url: URL) -> Path | None:
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def _make_file(url: URL) -> None:
+    """Make a SQLite file that only we can read: it will hold hashes of passwords."""
+    if (file := _sqlite_file(url)) is None:
+        return
+    try:
+        file.touch(mode=0o600)
+    except OSError as error:
+        raise CannotMigrate(
+            f"The SQLite database {file} cannot be made: {error.strerror}. "
+            "See that its folder exists and that this account may write there, or correct `uri`."
+        ) from error
+
+
+def _require_file(url: URL) -> None:
+    if (file := _sqlite_file(url)) is not None and not file.exists():
+        raise CannotMigrate(f"There is no SQLite database {file}. Run `python -m dataquality.jobs.migrate`.")
+
+
+def _unreachable(url: URL, error: DBAPIError, seconds: float) -> str:
+    where = url.database if url.get_backend_name() == "sqlite" else f"{url.host}:{url.port or 5432}/{url.database}"
+    return (
+        f"The database {where} does not answer ({seconds:.0f} s waited): {_first_line(error)}. "
+        "See that it runs, and that `uri` has the right address, name, user and password."
+    )
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m dataquality.jobs.migrate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 0 only if nothing is to be done")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run as a program. The last line on stdout says what was done; on stderr, what went wrong."""
+    only_check = _parse(arguments).check
+    settings = settings_from_environment()
+    set_up_logging(settings)
+    try:
+        url = settings.database_url
+        last_line = f"The database is at revision {check(url)}." if only_check else _migrate_and_warn(url)
+    except (CannotMigrate, MissingSecret) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{last_line}\n")
+    return 0
+
+
+def _migrate_and_warn(url: str) -> str:
+    done = migrate(url)
+    if done.root_password_is_default:
+        log.warning("The user root still has its first password, which everybody knows. Log in and change it.")
+    return str(done)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
