@@ -1,0 +1,200 @@
+"""The services as they really run, started once for many tests: processes, a database, Redis, and a client that routes."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from support.ports import free_port
+
+_SERVICES = ("auth", "entity", "dispatch")
+_AUTH_NOUNS = {"token", "recover", "password", "user", "role", "rule", "health", "version"}
+_ENTITY_NOUNS = {"organization", "collaboration", "node"}
+ROOT = ("root", "root")
+
+
+def unique(word: str) -> str:
+    """A name that no other test uses: tests share their services."""
+    return f"{word}-{secrets.token_hex(5)}"
+
+
+def service_of(path: str) -> str:
+    """The service that the gateway would send this API path to."""
+    parts = path.split("?")[0].strip("/").split("/")
+    if parts[0] == "collaboration" and parts[2:3] == ["task"]:
+        return "dispatch"
+    if parts[0] in _AUTH_NOUNS:
+        return "auth"
+    return "entity" if parts[0] in _ENTITY_NOUNS else "dispatch"
+
+
+@dataclass
+class Api:
+    """Calls the API as one caller; paths are relative to the API path, such as `/organization`."""
+
+    addresses: dict[str, str]
+    token: str | None = None
+    tokens: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        url = f"{self.addresses[service_of(path)]}/api{path}"
+        return httpx.request(
+            method, url, headers=headers | arguments.pop("headers", {}), timeout=30, trust_env=False, **arguments
+        )
+
+    def get(self, path: str, **arguments: Any) -> httpx.Response:
+        return self.request("GET", path, **arguments)
+
+    def post(self, path: str, **arguments: Any) -> httpx.Response:
+        return self.request("POST", path, **arguments)
+
+    def patch(self, path: str, **arguments: Any) -> httpx.Response:
+        return self.request("PATCH", path, **arguments)
+
+    def delete(self, path: str, **arguments: Any) -> httpx.Response:
+        return self.request("DELETE", path, **arguments)
+
+    def made(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST what must succeed; the object that was made."""
+        response = self.post(path, json=body)
+        assert response.status_code in (200, 201), response.text
+        return response.json()
+
+
+@dataclass
+class Services:
+    """Running services. `environment` and `folder` let a test start more parts of its own."""
+
+    folder: Path
+    database_url: str
+    redis_url: str
+    addresses: dict[str, str]
+    environment: dict[str, str]
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
+
+    @property
+    def anyone(self) -> Api:
+        """A caller without a token."""
+        return Api(self.addresses)
+
+    def login(self, username: str, password: str) -> Api:
+        """A user signed in."""
+        return self._signed_in("/token/user", {"username": username, "password": password})
+
+    def login_node(self, api_key: str) -> Api:
+        """A node signed in."""
+        return self._signed_in("/token/node", {"api_key": api_key})
+
+    def _signed_in(self, path: str, body: dict[str, str]) -> Api:
+        tokens = self.anyone.made(path, body)
+        return Api(self.addresses, tokens["access_token"], tokens)
+
+    def run(self, module: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Run a module of ours once with the services' settings."""
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+
+    def start(self, name: str) -> None:
+        """Start (or start again) one component: auth, entity, dispatch, worker or beat."""
+        module = f"dataquality.{name}" if name in _SERVICES else f"dataquality.dispatch.{name}"
+        environment = self.environment | {"DATAQUALITY_COMPONENT": name}
+        if name in _SERVICES:
+            environment["DATAQUALITY_PORT"] = self.addresses[name].rpartition(":")[2]
+        log = (self.folder / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-m", module], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+
+    def wait_ready(self, name: str, seconds: float = 60) -> None:
+        """Wait until a service says that it is ready."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.processes[name].poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.addresses[name]}/internal/ready", timeout=5, trust_env=False).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"{name} is not ready:\n{self.log(name)[-4000:]}")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a component and its children, and wait for its end."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def log(self, name: str) -> str:
+        """What a component has logged so far."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        """End all components."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@contextmanager
+def running_services(
+    folder: Path,
+    database_url: str,
+    redis_url: str,
+    parts: tuple[str, ...] = (*_SERVICES, "worker", "beat"),
+    settings: dict[str, str] | None = None,
+) -> Iterator[Services]:
+    """Migrate the database and run the services on it until the block ends."""
+    addresses = {name: f"http://127.0.0.1:{free_port()}" for name in _SERVICES}
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("DATAQUALITY_")},
+        "DATAQUALITY_SECRETS": str(_secrets(folder / "secrets", database_url, redis_url)),
+        "DATAQUALITY_ENVIRONMENT": "test",
+        "DATAQUALITY_INSTANCE": "tests",
+        "DATAQUALITY_LOGGING__LEVEL": "INFO",
+        "DATAQUALITY_ALLOW_DROP_ALL": "true",
+        **{f"DATAQUALITY_{name.upper()}_URL": address for name, address in addresses.items()},
+        **(settings or {}),
+    }
+    services = Services(folder, database_url, redis_url, addresses, environment)
+    migrated = services.run("dataquality.jobs.migrate")
+    assert migrated.returncode == 0, migrated.stderr.decode()
+    try:
+        for name in parts:
+            services.start(name)
+        for name in parts:
+            if name in _SERVICES:
+                services.wait_ready(name)
+        yield services
+    finally:
+        services.stop()
+
+
+def _secrets(folder: Path, database_url: str, redis_url: str) -> Path:
+    folder.mkdir(mode=0o700)
+    values = {"database_url": database_url, "redis_url": redis_url}
+    generated = ("jwt_secret_key", "service_key", "api_key_pepper", "reset_key")
+    for name, value in {**values, **{name: secrets.token_urlsafe(32) for name in generated}}.items():
+        (folder / name).write_text(value)
+    return folder
