@@ -1,4 +1,4 @@
-"""The services as they really run, started once for many tests: processes, a database, Redis, and a client that routes."""
+"""The services as they really run, started once for many tests; a client that routes as the gateway does."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from support.ports import free_port
+from support.processes import free_port
 
 _SERVICES = ("auth", "entity", "dispatch")
 _AUTH_NOUNS = {"token", "recover", "password", "user", "role", "rule", "health", "version"}
