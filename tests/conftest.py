@@ -1,0 +1,72 @@
+"""Fixtures for all tests: real servers, started when the first test asks for them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from support.databases import PostgresServer, SqliteFiles
+from support.valkey import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One Postgres server for all tests; give each its own database."""
+    # Not in pytest's folder, which is closed to the account that Postgres runs as when we are root.
+    with TemporaryDirectory(prefix="dataquality-postgres-") as folder:
+        server = PostgresServer(Path(folder))
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
+    """Where the tests' SQLite databases lie."""
+    return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One Valkey server for all tests: a test that stops it starts it again."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Tests that use this run on both databases."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(database_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A migrated and seeded database of the test's own."""
+    with _databases(database_kind, request).migrated_database() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(database_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of the test's own, with nothing in it."""
+    with _databases(database_kind, request).empty_database() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A migrated and seeded Postgres database of the test's own."""
+    with postgres_server.migrated_database() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(sqlite_files: SqliteFiles) -> Iterator[str]:
+    """A migrated and seeded SQLite database of the test's own."""
+    with sqlite_files.migrated_database() as url:
+        yield url
+
+
+def _databases(kind: str, request: pytest.FixtureRequest) -> PostgresServer | SqliteFiles:
+    return request.getfixturevalue("sqlite_files" if kind == "sqlite" else "postgres_server")

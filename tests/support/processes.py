@@ -1,0 +1,74 @@
+"""Starting real servers for tests: where their programs are, as whom they run, how they end."""
+
+import os
+import pwd
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypedDict
+
+SECONDS = 30
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def package_folder(name: str) -> Path:
+    """Where an installed package lies, without importing it."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"{name} is not installed; run `make setup`")
+    return Path(spec.origin).parent
+
+
+class Account(TypedDict, total=False):
+    """The arguments of subprocess that say as whom."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def unprivileged() -> Account:
+    """Arguments for subprocess that give up root; empty when we are not root anyway."""
+    if os.geteuid() != 0:
+        return {}
+    account = pwd.getpwnam("nobody")
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def give_away(*paths: Path) -> None:
+    """Make these belong to whom `unprivileged` runs as."""
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("nobody")
+        for path in paths:
+            os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def wait_until(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Return when `ready` says so. Raises with the log when the process ends first, or after SECONDS."""
+    deadline = time.monotonic() + SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            stop(process)
+            raise RuntimeError(f"{process.args} did not start:\n{log.read_text(errors='replace')}")
+        time.sleep(0.05)
+
+
+def stop(process: "subprocess.Popen[bytes]", *, signal: int = 2) -> None:
+    """End a process with `signal` (SIGINT), with SIGKILL when it does not listen."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal)
+    try:
+        process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
