@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -25,6 +25,15 @@ class Reader:
     folder: PurePath
     uid: int | None = None
     gid: int | None = None
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A folder that the job makes where it is missing, and gives to an account."""
+
+    folder: PurePath
+    uid: int
+    gid: int
 
 
 def keep_given(kept: Path, secrets: SecretPlan) -> None:
@@ -55,7 +64,7 @@ def _write(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def specification(plan: Plan, readers: Mapping[str, Reader]) -> str:
+def specification(plan: Plan, readers: Mapping[str, Reader], folders: Sequence[Owned] = ()) -> str:
     """The `--spec` of the secrets job; holds names and templates, never a secret."""
     return json.dumps(
         {
@@ -71,5 +80,6 @@ def specification(plan: Plan, readers: Mapping[str, Reader]) -> str:
                 for component in plan.components
                 if component.secrets and (reader := readers.get(component.name))
             ],
+            "folders": [{"folder": str(owned.folder), "uid": owned.uid, "gid": owned.gid} for owned in folders],
         }
     )

@@ -1,0 +1,1 @@
+"""The stack as containers: a compose document made from the plan, and the engine that runs it."""
