@@ -77,9 +77,7 @@ def _check_postgres(uri: str) -> None:
     if not parts.hostname:
         raise AddressError("a host in postgresql://user:password@host:port/database", _ENCODE)
     if not parts.path.strip("/") or "/" in parts.path.strip("/"):
-        raise AddressError(
-            "the name of one database behind the host, as in postgresql://host/database", _ENCODE
-        )
+        raise AddressError("the name of one database behind the host, as in postgresql://host/database", _ENCODE)
     if parts.fragment:
         raise AddressError("no # in postgresql://user:password@host:port/database", _ENCODE)
 
@@ -89,9 +87,7 @@ def _split(uri: str) -> SplitResult:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError:
-        raise AddressError(
-            "a port from 1 to 65535 behind the host, and an IPv6 host in brackets", _ENCODE
-        ) from None
+        raise AddressError("a port from 1 to 65535 behind the host, and an IPv6 host in brackets", _ENCODE) from None
     if port == 0:
         raise AddressError("a port from 1 to 65535 behind the host", _ENCODE)
     return parts

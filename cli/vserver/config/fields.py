@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
@@ -23,6 +23,14 @@ class Section(BaseModel):
 def refusal(expected: str, hint: str = "") -> PydanticCustomError:
     """An error that the reader turns into `found ..., expected <expected>. <hint>`."""
     return PydanticCustomError("refused", "expected {expected}", {"expected": expected, "hint": hint})
+
+
+def preset(values: object, defaults: dict[str, object], where: tuple[str, object]) -> object:
+    """Put `defaults` under the given values when the key `where[0]` was given as `where[1]`."""
+    if not isinstance(values, dict):
+        return values
+    given = cast(dict[str, object], values)
+    return {**defaults, **given} if given.get(where[0]) == where[1] else given
 
 
 def _whole_number(value: object) -> object:
@@ -88,9 +96,7 @@ def _api_path(value: str) -> str:
             "For example /api",
         )
     if value == "/socket.io" or value.startswith("/socket.io/"):
-        raise refusal(
-            "another path than /socket.io", "Nodes receive their events there; take for example /api"
-        )
+        raise refusal("another path than /socket.io", "Nodes receive their events there; take for example /api")
     return value
 
 
@@ -147,17 +153,13 @@ def _web_address(value: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise refusal(
-            "a web address that starts with https:// or http://", "For example https://vpn.example.org"
-        )
+        raise refusal("a web address that starts with https:// or http://", "For example https://vpn.example.org")
     return value
 
 
 def _image(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}", value):
-        raise refusal(
-            "the name of a container image", "For example registry.example.org/dataquality-server:1.0"
-        )
+        raise refusal("the name of a container image", "For example registry.example.org/dataquality-server:1.0")
     return value
 
 

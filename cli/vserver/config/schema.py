@@ -1,6 +1,6 @@
 """The schema of a configuration: the one source of validation, JSON Schema and documentation."""
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -18,15 +18,14 @@ from vserver.config.fields import (
     Secret,
     Section,
     Workers,
+    preset,
     refusal,
 )
 from vserver.config.names import EnvironmentType
 from vserver.config.sections import Directories, Images, Logging, PasswordPolicy, Smtp, VpnServer
 
 SHORTEST_SECRET = 32
-_PLACEHOLDERS = frozenset(
-    {"super-secret-key!", "super-secret-key", "secret", "changeme", "change-me", "password"}
-)
+_PLACEHOLDERS = frozenset({"super-secret-key!", "super-secret-key", "secret", "changeme", "change-me", "password"})
 _STRICT_TYPES = frozenset({"acc", "prod"})
 _DAY_FOR_TESTS = 24.0
 
@@ -78,9 +77,9 @@ class Environment(Section):
             examples=["sqlite:///test.sqlite", "postgresql://user:${DB_PASSWORD}@172.17.0.1/database"],
         ),
     ] = None
-    allow_drop_all: Annotated[
-        Flag, Field(description="Whether `vserver import --drop-all` may wipe the database.")
-    ] = False
+    allow_drop_all: Annotated[Flag, Field(description="Whether `vserver import --drop-all` may wipe the database.")] = (
+        False
+    )
     jwt_secret_key: Annotated[
         Secret | None,
         Field(
@@ -90,9 +89,7 @@ class Environment(Section):
         ),
     ] = None
     logging: Annotated[Logging, Field(description="The server's log.")] = Logging()
-    smtp: Annotated[Smtp | None, Field(description="Mail server for messages to users. Default: none.")] = (
-        None
-    )
+    smtp: Annotated[Smtp | None, Field(description="Mail server for messages to users. Default: none.")] = None
     support_email: Annotated[
         Email | None,
         Field(
@@ -118,12 +115,8 @@ class Environment(Section):
             validate_default=True,
         ),
     ] = 48.0
-    password_policy: Annotated[PasswordPolicy, Field(description="Rules about failed logins.")] = (
-        PasswordPolicy()
-    )
-    two_factor_auth: Annotated[Flag, Field(description="Whether users must log in with a second factor.")] = (
-        False
-    )
+    password_policy: Annotated[PasswordPolicy, Field(description="Rules about failed logins.")] = PasswordPolicy()
+    two_factor_auth: Annotated[Flag, Field(description="Whether users must log in with a second factor.")] = False
     vpn_server: Annotated[
         VpnServer | None,
         Field(description="EduVPN server for algorithms that talk to one another. Default: none."),
@@ -136,9 +129,9 @@ class Environment(Section):
         ),
     ] = None
     images: Annotated[Images, Field(description="Images of the stack, one by one.")] = Images()
-    directories: Annotated[
-        Directories, Field(description="Folders to use in place of the operating system's.")
-    ] = Directories()
+    directories: Annotated[Directories, Field(description="Folders to use in place of the operating system's.")] = (
+        Directories()
+    )
     driver: Annotated[
         Literal["compose", "local"] | None,
         Field(
@@ -165,9 +158,8 @@ class Environment(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _a_day_for_tests(cls, values: Any) -> Any:
-        is_test = isinstance(values, dict) and cast(dict[str, Any], values).get("type") == "test"
-        return {"token_expires_hours": _DAY_FOR_TESTS, **values} if is_test else values
+    def _a_day_for_tests(cls, values: object) -> object:
+        return preset(values, {"token_expires_hours": _DAY_FOR_TESTS}, where=("type", "test"))
 
     @field_validator("jwt_secret_key")
     @classmethod
@@ -203,13 +195,9 @@ class Environment(Section):
 class Environments(Section):
     """The environments of development, test, acceptance and production."""
 
-    dev: Annotated[Environment | None, Field(description="Development: it is ok to break things here.")] = (
-        None
-    )
+    dev: Annotated[Environment | None, Field(description="Development: it is ok to break things here.")] = None
     test: Annotated[Environment | None, Field(description="Test: resembles the final environment.")] = None
-    acc: Annotated[
-        Environment | None, Field(description="Acceptance: where the final user tries things.")
-    ] = None
+    acc: Annotated[Environment | None, Field(description="Acceptance: where the final user tries things.")] = None
     prod: Annotated[Environment | None, Field(description="Production: where final analyses run.")] = None
 
 

@@ -1,6 +1,6 @@
 """The groups of keys inside an environment."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -20,6 +20,7 @@ from vserver.config.fields import (
     Section,
     Text,
     WebAddress,
+    preset,
     refusal,
 )
 
@@ -43,17 +44,13 @@ class Logging(Section):
         ),
     ] = None
     use_console: Annotated[Flag, Field(description="Also write the log to the console.")] = True
-    backup_count: Annotated[
-        Count, Field(description="Number of old log files that are kept.", examples=[5])
-    ] = 5
-    max_size: Annotated[
-        LogSize, Field(description="Size in kB at which a new log file is begun.", examples=[1024])
-    ] = 1024
+    backup_count: Annotated[Count, Field(description="Number of old log files that are kept.", examples=[5])] = 5
+    max_size: Annotated[LogSize, Field(description="Size in kB at which a new log file is begun.", examples=[1024])] = (
+        1024
+    )
     format: Annotated[
         LogFormat,
-        Field(
-            description="Form of a line, as Python's logging.Formatter takes it.", examples=["%(message)s"]
-        ),
+        Field(description="Form of a line, as Python's logging.Formatter takes it.", examples=["%(message)s"]),
     ] = "%(asctime)s - %(name)-14s - %(levelname)-8s - %(message)s"
     datefmt: Annotated[
         DateFormat,
@@ -73,9 +70,9 @@ class Logging(Section):
 class Smtp(Section):
     """The mail server through which the server writes to its users."""
 
-    server: Annotated[
-        Host, Field(description="Host name of the mail server.", examples=["smtp.example.org"])
-    ] = "localhost"
+    server: Annotated[Host, Field(description="Host name of the mail server.", examples=["smtp.example.org"])] = (
+        "localhost"
+    )
     port: Annotated[Port, Field(description="Port of the mail server.", examples=[587])] = 1025
     username: Annotated[
         Text | None,
@@ -84,9 +81,9 @@ class Smtp(Section):
             examples=["your-username"],
         ),
     ] = None
-    password: Annotated[
-        SecretStr, Field(description="Password of the account.", examples=["file:smtp-password"])
-    ] = SecretStr("")
+    password: Annotated[SecretStr, Field(description="Password of the account.", examples=["file:smtp-password"])] = (
+        SecretStr("")
+    )
     mail_use_ssl: Annotated[
         Flag, Field(alias="MAIL_USE_SSL", description="Speak TLS from the first byte (port 465).")
     ] = False
@@ -100,9 +97,8 @@ class Smtp(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _tls_unless_ssl(cls, values: Any) -> Any:
-        is_ssl = isinstance(values, dict) and cast(dict[str, Any], values).get("MAIL_USE_SSL") is True
-        return {"MAIL_USE_TLS": False, **values} if is_ssl else values
+    def _tls_unless_ssl(cls, values: object) -> object:
+        return preset(values, {"MAIL_USE_TLS": False}, where=("MAIL_USE_SSL", True))
 
     @field_validator("mail_use_tls")
     @classmethod
@@ -118,9 +114,7 @@ class PasswordPolicy(Section):
     max_failed_attempts: Annotated[
         Count, Field(description="Failed logins after which an account is blocked for a while.", examples=[5])
     ] = 5
-    inactivation_minutes: Annotated[
-        Count, Field(description="Minutes for which it stays blocked.", examples=[15])
-    ] = 15
+    inactivation_minutes: Annotated[Count, Field(description="Minutes for which it stays blocked.", examples=[15])] = 15
 
 
 class VpnServer(Section):
@@ -133,20 +127,14 @@ class VpnServer(Section):
         WebAddress,
         Field(description="OAuth2: where the VPN server sends back to.", examples=["http://localhost"]),
     ]
-    client_id: Annotated[
-        Text, Field(description="OAuth2: name of the client.", examples=["your_VPN_client_user_name"])
-    ]
+    client_id: Annotated[Text, Field(description="OAuth2: name of the client.", examples=["your_VPN_client_user_name"])]
     client_secret: Annotated[
         Secret, Field(description="OAuth2: secret of the client.", examples=["file:vpn-client-secret"])
     ]
-    portal_username: Annotated[
-        Text, Field(description="User of the EduVPN portal.", examples=["portal-user"])
-    ]
+    portal_username: Annotated[Text, Field(description="User of the EduVPN portal.", examples=["portal-user"])]
     portal_userpass: Annotated[
         Secret,
-        Field(
-            description="Password of the user of the EduVPN portal.", examples=["file:vpn-portal-password"]
-        ),
+        Field(description="Password of the user of the EduVPN portal.", examples=["file:vpn-portal-password"]),
     ]
 
 
@@ -162,9 +150,9 @@ class Images(Section):
 class Directories(Section):
     """Folders to use in place of the operating system's."""
 
-    log: Annotated[
-        Folder | None, Field(description="Folder of the log file.", examples=["/var/log/dataquality"])
-    ] = None
+    log: Annotated[Folder | None, Field(description="Folder of the log file.", examples=["/var/log/dataquality"])] = (
+        None
+    )
     data: Annotated[
         Folder | None,
         Field(
