@@ -75,7 +75,7 @@ def build_plan(
         components=_Components(instance, environment, site, published).all(),
         secrets=_secrets(environment, site),
         image=said.image or environment.server_image,
-        configuration=str(instance.path),
+        configuration=str(instance.configuration),
         data_folder=str(instance.data_folder),
         log_folder=str(instance.log_folder),
     )

@@ -1,0 +1,1 @@
+"""The local driver: a stack as processes of this machine, kept by supervisor."""

@@ -1,0 +1,97 @@
+"""Ports of this machine: free ones for the components, and whether the published one can be had."""
+
+import errno
+import json
+import socket
+from pathlib import Path
+
+from vserver.errors import CommandError, ExitCode
+from vserver.stack.local import processes
+from vserver.stack.plan import Published
+from vserver.stack.site import LOCAL_PORT_USERS, PortUser
+
+_FIRST_FREE = 1024
+
+
+def keep_ports(file: Path) -> dict[PortUser, int]:
+    """Each component's port on the loopback address: the one it had, unless that is taken by now."""
+    known = kept_ports(file)
+    chosen: dict[PortUser, int] = {}
+    with _Reserved() as reserved:
+        for name in LOCAL_PORT_USERS:
+            chosen[name] = reserved.port(known.get(name))
+    if chosen != known:
+        file.write_text(json.dumps(chosen), encoding="utf-8")
+    return chosen
+
+
+def kept_ports(file: Path) -> dict[PortUser, int]:
+    """The ports of the last start; empty before the first."""
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {name: port for name in LOCAL_PORT_USERS if isinstance(port := read.get(name), int)}
+
+
+class _Reserved:
+    """Holds every port that it hands out until all are chosen, so that none is handed out twice."""
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> "_Reserved":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for held in self._sockets:
+            held.close()
+
+    def port(self, wanted: int | None) -> int:
+        for candidate in (wanted, 0) if wanted else (0,):
+            held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._sockets.append(held)
+            try:
+                held.bind(("127.0.0.1", candidate))
+                held.listen()
+            except OSError:
+                continue
+            return int(held.getsockname()[1])
+        raise CommandError("This machine has no free port left on 127.0.0.1", "End programs that hold many ports.")
+
+
+def check_free(published: Published) -> None:
+    """Raise `CommandError` where the gateway could not listen at the address: says why, and what to do."""
+    family = socket.AF_INET6 if ":" in published.ip else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((published.ip, published.port))
+            trial.listen()
+        except OSError as error:
+            raise _refused(published, error) from None
+
+
+def _refused(published: Published, error: OSError) -> CommandError:
+    other = "Choose another port with `-p` or the configuration's key `port`"
+    if error.errno == errno.EADDRINUSE:
+        who = processes.holder(published.port)
+        held = f"held by {who}" if who else "in use by another program"
+        remedy = f"`vserver stop` that instance, or {other[0].lower()}{other[1:]}." if who and who.instance else None
+        return CommandError(f"Port {published.port} is {held}", remedy or f"{other}, or end that program.")
+    if error.errno in {errno.EACCES, errno.EPERM} and published.port < _FIRST_FREE:
+        return CommandError(
+            f"Port {published.port} is below {_FIRST_FREE}, and the account that the server runs as has no right to it",
+            f"{other}, or allow it: `sysctl net.ipv4.ip_unprivileged_port_start={published.port}`.",
+            ExitCode.UNREACHABLE,
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return CommandError(
+            f"This machine has no address {published.ip}",
+            "Give one that it has with `--ip` or the key `ip`; 0.0.0.0 stands for all of them.",
+            ExitCode.USAGE,
+        )
+    return CommandError(
+        f"The server cannot listen on {published.ip} port {published.port}: {error.strerror}", f"{other}."
+    )

@@ -1,0 +1,187 @@
+"""The unprivileged account that a stack started by root runs as, and what that account can reach."""
+
+import os
+import pickle
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+from vserver.errors import CommandError, ExitCode
+
+DEFAULT_ACCOUNT = "dataquality"
+VARIABLE = "VSERVER_ACCOUNT"
+HOME = Path("/var/lib/dataquality")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of this machine, by its numbers."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def is_root() -> bool:
+    """Whether we run as root (never on systems that know no such thing)."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def account_name() -> str:
+    """The account that a stack started by root is to run as."""
+    return os.environ.get(VARIABLE) or DEFAULT_ACCOUNT
+
+
+def find_account(name: str) -> Account | None:
+    """The account of that name, when this machine has it. Root is refused."""
+    import pwd
+
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    if entry.pw_uid == 0:
+        raise CommandError(
+            f"{VARIABLE} names {name}, which is root: the server must not run with its rights",
+            f"Name another account, or unset {VARIABLE} for an account `{DEFAULT_ACCOUNT}` of its own.",
+            ExitCode.USAGE,
+        )
+    return Account(name, entry.pw_uid, entry.pw_gid)
+
+
+def service_account(say: Callable[[str], None]) -> Account | None:
+    """The account to run as; made when it is missing and said in one line. None where we are not root."""
+    if not is_root():
+        return None
+    name = account_name()
+    return find_account(name) or _make(name, say)
+
+
+def _make(name: str, say: Callable[[str], None]) -> Account:
+    useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if useradd is None:
+        raise CommandError(
+            f"There is no account `{name}` for the server to run as, and no `useradd` to make one",
+            f"Make it by hand, or name another account in {VARIABLE}.",
+        )
+    shell = shutil.which("nologin", path="/usr/sbin:/sbin:/usr/bin:/bin") or "/bin/false"
+    command = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", str(HOME)]
+    done = subprocess.run([*command, "--shell", shell, name], capture_output=True, text=True, check=False)  # noqa: S603
+    account = find_account(name)
+    if account is None:
+        raise CommandError(
+            f"The account `{name}` for the server to run as could not be made: {done.stderr.strip()}",
+            f"Make it by hand, or name another account in {VARIABLE}.",
+        )
+    say(f"made the system account `{name}`: the server does not run as root")
+    return account
+
+
+def blocker(path: Path, uid: int, gid: int) -> Path | None:
+    """The first part of the path that an account cannot enter or read; None when it reaches all that exists of it."""
+    path = path.absolute()
+    for part in (*reversed(path.parents), path):
+        try:
+            status = part.stat()
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            return part
+        wanted = stat.S_IXOTH if stat.S_ISDIR(status.st_mode) else stat.S_IROTH
+        if part == path and stat.S_ISDIR(status.st_mode):
+            wanted |= stat.S_IROTH
+        if not _grants(status, uid, gid, wanted):
+            return part
+    return None
+
+
+def reachable(path: Path, uid: int, gid: int) -> bool:
+    """Whether an account can enter every folder above `path` and read it, as far as it exists."""
+    return blocker(path, uid, gid) is None
+
+
+def enterable(path: Path, uid: int, gid: int) -> bool:
+    """Whether an account can enter every existing folder on the way to `path`, and `path` itself."""
+    blocked = blocker(path / "x", uid, gid)
+    return blocked is None
+
+
+def writable(path: Path, uid: int, gid: int) -> bool:
+    """Whether an account can make files in the folder `path`."""
+    return enterable(path, uid, gid) and _grants(path.stat(), uid, gid, stat.S_IXOTH | stat.S_IWOTH)
+
+
+def _grants(status: os.stat_result, uid: int, gid: int, wanted: int) -> bool:
+    """By the one class of the mode that applies to the account."""
+    if uid == 0:
+        return True
+    if status.st_uid == uid:
+        wanted <<= 6
+    elif status.st_gid == gid:
+        wanted <<= 3
+    return status.st_mode & wanted == wanted
+
+
+def acting_as(account: Account | None, work: Callable[[], T]) -> T:
+    """What `work` answers or raises, done with the rights of the account alone.
+
+    Root's own hands must not touch what an unprivileged account can rearrange, so the work is done in a child process
+    that has given up all other rights. Its answer must be picklable.
+    """
+    if account is None:
+        return work()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        _in_child(account, work, write_end)
+    os.close(write_end)
+    return cast(T, _answer(child, read_end))
+
+
+def _in_child(account: Account, work: Callable[[], object], write_end: int) -> None:
+    """Never returns."""
+    status = 1
+    try:
+        os.setgroups([account.gid])
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+        os.chdir("/")
+        os.environ.update(HOME=str(HOME), USER=account.name, LOGNAME=account.name)
+        try:
+            answer = (True, work())
+        except BaseException as error:  # noqa: BLE001 - handed over the process boundary, raised on the other side
+            answer = (False, error)
+        with os.fdopen(write_end, "wb") as pipe:
+            pickle.dump(answer, pipe)
+        status = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _answer(child: int, read_end: int) -> object:
+    with os.fdopen(read_end, "rb") as pipe:
+        while True:
+            try:
+                raw = pipe.read()
+                break
+            except KeyboardInterrupt:
+                continue  # the child got it as well and is tidying up; its answer says how that went
+    os.waitpid(child, 0)
+    if not raw:
+        raise RuntimeError("the part of this command that runs without root's rights ended without an answer")
+    good, value = cast(tuple[bool, object], pickle.loads(raw))  # noqa: S301 - from our own child
+    if not good:
+        raise cast(BaseException, value)
+    return value
