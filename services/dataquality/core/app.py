@@ -79,7 +79,7 @@ class RequestMiddleware:
         request_id = _request_id(scope)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
-        status = 500
+        status = 0
 
         async def send_with_id(message: Any) -> None:
             nonlocal status
@@ -90,8 +90,12 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception as error:  # the edge: whatever nobody understood is logged here and shaped
+            log.error("fault", exc_info=error)
+            if not status:
+                await _fault()(scope, receive, send_with_id)
         finally:
-            self._tell(scope, status, time.perf_counter() - started)
+            self._tell(scope, status or 500, time.perf_counter() - started)
             structlog.contextvars.unbind_contextvars("request_id")
 
     def _tell(self, scope: Any, status: int, seconds: float) -> None:
@@ -148,7 +152,6 @@ def _shape_errors(app: FastAPI) -> None:
     app.add_exception_handler(IntegrityError, _conflict)
     for unreachable in (OperationalError, PoolTimeout, DBAPIError):
         app.add_exception_handler(unreachable, _database_error)
-    app.add_exception_handler(Exception, _fault)
 
 
 def error_response(
@@ -207,6 +210,5 @@ async def _database_error(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _fault(_request: Request, error: Exception) -> Response:
-    log.error("fault", exc_info=error)
-    return error_response(500, "fault", "The server made a mistake. It is in the server's log under the request id.")
+def _fault() -> Response:
+    return error_response(500, "fault", "The server made a mistake. Its log tells more under this request's id.")
