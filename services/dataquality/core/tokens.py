@@ -30,6 +30,8 @@ class IdentityClaims(_Claims):
 
     sub: int
     client_type: Literal["user", "node"]
+    sid: str | None = None
+    """The family of the refresh session that the token belongs to."""
 
 
 class ContainerSubject(BaseModel):
@@ -80,16 +82,19 @@ class TokenKey:
         token_type: TokenType,
         lifetime: timedelta | None,
         roles: list[str] | None = None,
+        session: str | None = None,
     ) -> IssuedToken:
-        """A token for a user, a node (`subject` is its id) or a container."""
+        """A token for a user, a node (`subject` is its id) or a container; `session` becomes the claim `sid`."""
         sub = subject if isinstance(subject, int) else subject.model_dump()
-        extra = {
+        extra: dict[str, Any] = {
             "sub": sub,
             "client_type": client_type,
             "roles": roles or [],
             "type": token_type,
             "fresh": False,
         }
+        if session is not None:
+            extra["sid"] = session
         return self._sign(extra, lifetime)
 
     def read(self, token: str) -> Claims:
