@@ -180,7 +180,7 @@ class _Maker:
             "environment": dict(component.environment),
             "volumes": [_bind(source, target) for source, target in self._own_folders()],
             "tmpfs": [_tmp("128m"), *self._mask()],
-            "extra_hosts": ["host.docker.internal:host-gateway"] if self._outside_database() else [],
+            **({"extra_hosts": ["host.docker.internal:host-gateway"]} if self._outside_database() else {}),
             "networks": self._networks(component),
         }
 
