@@ -63,7 +63,7 @@ class PostgresServer:
     @contextmanager
     def _database(self, template: str) -> Generator[str]:
         name = f"test_{secrets.token_hex(6)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         try:
             yield self.url(name)
         finally:

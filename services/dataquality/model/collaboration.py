@@ -16,9 +16,7 @@ member = Table(
     "member",
     Base.metadata,
     Column[int]("organization_id", ForeignKey("organization.id", ondelete="CASCADE"), primary_key=True),
-    Column[int](
-        "collaboration_id", ForeignKey("collaboration.id", ondelete="CASCADE"), primary_key=True, index=True
-    ),
+    Column[int]("collaboration_id", ForeignKey("collaboration.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 
@@ -34,9 +32,5 @@ class Collaboration(Entity):
     organizations: Mapped[list["Organization"]] = relationship(
         secondary="member", back_populates="collaborations", lazy="raise", passive_deletes=True
     )
-    nodes: Mapped[list["Node"]] = relationship(
-        back_populates="collaboration", lazy="raise", passive_deletes="all"
-    )
-    tasks: Mapped[list["Task"]] = relationship(
-        back_populates="collaboration", lazy="raise", passive_deletes="all"
-    )
+    nodes: Mapped[list["Node"]] = relationship(back_populates="collaboration", lazy="raise", passive_deletes="all")
+    tasks: Mapped[list["Task"]] = relationship(back_populates="collaboration", lazy="raise", passive_deletes="all")

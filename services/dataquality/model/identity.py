@@ -52,9 +52,7 @@ class User(Authenticatable):
     firstname: Mapped[str | None]
     lastname: Mapped[str | None]
     email: Mapped[str | None]
-    organization_id: Mapped[int] = mapped_column(
-        ForeignKey("organization.id", ondelete="RESTRICT"), index=True
-    )
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id", ondelete="RESTRICT"), index=True)
     failed_login_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     last_failed_login_at: Mapped[datetime | None]
     otp_secret: Mapped[str | None] = mapped_column(String(32))
@@ -66,9 +64,7 @@ class User(Authenticatable):
     rules: Mapped[list["Rule"]] = relationship(
         secondary="userpermission", back_populates="users", lazy="raise", passive_deletes=True
     )
-    created_tasks: Mapped[list["Task"]] = relationship(
-        back_populates="init_user", lazy="raise", passive_deletes="all"
-    )
+    created_tasks: Mapped[list["Task"]] = relationship(back_populates="init_user", lazy="raise", passive_deletes="all")
 
 
 class Node(Authenticatable):
@@ -89,12 +85,8 @@ class Node(Authenticatable):
     name: Mapped[str | None]
     api_key_id: Mapped[str] = mapped_column(String(64), index=True, unique=True)
     api_key_hash: Mapped[str | None]
-    collaboration_id: Mapped[int] = mapped_column(
-        ForeignKey("collaboration.id", ondelete="CASCADE"), index=True
-    )
-    organization_id: Mapped[int] = mapped_column(
-        ForeignKey("organization.id", ondelete="RESTRICT"), index=True
-    )
+    collaboration_id: Mapped[int] = mapped_column(ForeignKey("collaboration.id", ondelete="CASCADE"), index=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id", ondelete="RESTRICT"), index=True)
 
     collaboration: Mapped["Collaboration"] = relationship(back_populates="nodes", lazy="raise")
     organization: Mapped["Organization"] = relationship(back_populates="nodes", lazy="raise")

@@ -29,18 +29,8 @@ class Organization(Entity):
     collaborations: Mapped[list["Collaboration"]] = relationship(
         secondary="member", back_populates="organizations", lazy="raise", passive_deletes=True
     )
-    nodes: Mapped[list["Node"]] = relationship(
-        back_populates="organization", lazy="raise", passive_deletes="all"
-    )
-    users: Mapped[list["User"]] = relationship(
-        back_populates="organization", lazy="raise", passive_deletes="all"
-    )
-    roles: Mapped[list["Role"]] = relationship(
-        back_populates="organization", lazy="raise", passive_deletes="all"
-    )
-    results: Mapped[list["Result"]] = relationship(
-        back_populates="organization", lazy="raise", passive_deletes="all"
-    )
-    created_tasks: Mapped[list["Task"]] = relationship(
-        back_populates="initiator", lazy="raise", passive_deletes="all"
-    )
+    nodes: Mapped[list["Node"]] = relationship(back_populates="organization", lazy="raise", passive_deletes="all")
+    users: Mapped[list["User"]] = relationship(back_populates="organization", lazy="raise", passive_deletes="all")
+    roles: Mapped[list["Role"]] = relationship(back_populates="organization", lazy="raise", passive_deletes="all")
+    results: Mapped[list["Result"]] = relationship(back_populates="organization", lazy="raise", passive_deletes="all")
+    created_tasks: Mapped[list["Task"]] = relationship(back_populates="initiator", lazy="raise", passive_deletes="all")

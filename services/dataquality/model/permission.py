@@ -60,9 +60,7 @@ class Role(Entity):
 
     name: Mapped[str]
     description: Mapped[str | None]
-    organization_id: Mapped[int | None] = mapped_column(
-        ForeignKey("organization.id", ondelete="CASCADE"), index=True
-    )
+    organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id", ondelete="CASCADE"), index=True)
 
     organization: Mapped["Organization | None"] = relationship(back_populates="roles", lazy="raise")
     rules: Mapped[list["Rule"]] = relationship(

@@ -8,9 +8,7 @@ from dataquality.model.base import Base
 task_run_id_seq = Sequence("task_run_id_seq", metadata=Base.metadata)
 
 # One row; SQLite only, which has no sequences. `only_on` keeps it out of the other databases' migrations.
-run_counter = Table(
-    "runcounter", Base.metadata, Column("value", Integer, nullable=False), info={"only_on": "sqlite"}
-)
+run_counter = Table("runcounter", Base.metadata, Column("value", Integer, nullable=False), info={"only_on": "sqlite"})
 
 
 def next_run_id_statement(dialect_name: str) -> Executable:

@@ -17,9 +17,7 @@ class RefreshSession(Entity):
     __tablename__ = "refreshsession"
 
     jti: Mapped[str] = mapped_column(index=True, unique=True)
-    authenticatable_id: Mapped[int] = mapped_column(
-        ForeignKey("authenticatable.id", ondelete="CASCADE"), index=True
-    )
+    authenticatable_id: Mapped[int] = mapped_column(ForeignKey("authenticatable.id", ondelete="CASCADE"), index=True)
     family: Mapped[str] = mapped_column(index=True)
     issued_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime | None] = mapped_column(index=True)

@@ -28,24 +28,16 @@ class Task(Entity):
     description: Mapped[str | None]
     image: Mapped[str | None]
     database: Mapped[str | None]
-    collaboration_id: Mapped[int] = mapped_column(
-        ForeignKey("collaboration.id", ondelete="CASCADE"), index=True
-    )
+    collaboration_id: Mapped[int] = mapped_column(ForeignKey("collaboration.id", ondelete="CASCADE"), index=True)
     run_id: Mapped[int] = mapped_column(index=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"), index=True)
-    initiator_id: Mapped[int | None] = mapped_column(
-        ForeignKey("organization.id", ondelete="SET NULL"), index=True
-    )
+    initiator_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id", ondelete="SET NULL"), index=True)
     init_user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     collaboration: Mapped["Collaboration"] = relationship(back_populates="tasks", lazy="raise")
-    parent: Mapped["Task | None"] = relationship(
-        back_populates="children", remote_side="Task.id", lazy="raise"
-    )
-    children: Mapped[list["Task"]] = relationship(
-        back_populates="parent", lazy="raise", passive_deletes="all"
-    )
+    parent: Mapped["Task | None"] = relationship(back_populates="children", remote_side="Task.id", lazy="raise")
+    children: Mapped[list["Task"]] = relationship(back_populates="parent", lazy="raise", passive_deletes="all")
     results: Mapped[list["Result"]] = relationship(back_populates="task", lazy="raise", passive_deletes="all")
     initiator: Mapped["Organization | None"] = relationship(back_populates="created_tasks", lazy="raise")
     init_user: Mapped["User | None"] = relationship(back_populates="created_tasks", lazy="raise")

@@ -205,9 +205,7 @@ def _identities() -> None:
         sa.Column("node_id", sa.Integer(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["node_id"], ["node.id"], name=op.f("fk_nodeconfig_node_id_node"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_nodeconfig_node_id_node"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_nodeconfig")),
         sqlite_autoincrement=True,
     )
@@ -261,12 +259,8 @@ def _permissions() -> None:
         "permission",
         sa.Column("role_id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["role_id"], ["role.id"], name=op.f("fk_permission_role_id_role"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["user.id"], name=op.f("fk_permission_user_id_user"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["role_id"], ["role.id"], name=op.f("fk_permission_role_id_role"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_permission_user_id_user"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("role_id", "user_id", name=op.f("pk_permission")),
     )
     op.create_index(op.f("ix_permission_user_id"), "permission", ["user_id"])
@@ -314,9 +308,7 @@ def _tasks() -> None:
             name=op.f("fk_task_initiator_id_organization"),
             ondelete="SET NULL",
         ),
-        sa.ForeignKeyConstraint(
-            ["parent_id"], ["task.id"], name=op.f("fk_task_parent_id_task"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["parent_id"], ["task.id"], name=op.f("fk_task_parent_id_task"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
         sqlite_autoincrement=True,
     )
@@ -338,25 +330,19 @@ def _tasks() -> None:
         sa.Column("received_at", AWARE, nullable=True),
         sa.Column("updated_at", AWARE, nullable=False),
         sa.CheckConstraint(RESULT_STATUS, name=op.f("ck_result_status")),
-        sa.ForeignKeyConstraint(
-            ["node_id"], ["node.id"], name=op.f("fk_result_node_id_node"), ondelete="SET NULL"
-        ),
+        sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_result_node_id_node"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(
             ["organization_id"],
             ["organization.id"],
             name=op.f("fk_result_organization_id_organization"),
             ondelete="RESTRICT",
         ),
-        sa.ForeignKeyConstraint(
-            ["task_id"], ["task.id"], name=op.f("fk_result_task_id_task"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], name=op.f("fk_result_task_id_task"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_result")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_result_node_id_finished_at"), "result", ["node_id", "finished_at"])
-    op.create_index(
-        op.f("ix_result_organization_id_finished_at"), "result", ["organization_id", "finished_at"]
-    )
+    op.create_index(op.f("ix_result_organization_id_finished_at"), "result", ["organization_id", "finished_at"])
     op.create_index(op.f("ix_result_task_id"), "result", ["task_id"])
     op.create_table(
         "resultcontent",
