@@ -9,8 +9,9 @@
      "readers": [{"folder": "/secrets/auth", "uid": 10001, "gid": 10001, "names": ["redis_url"]}],
      "folders": [{"folder": "/data", "uid": 10001, "gid": 10001}]}
 
-A kept file wins over a derived template. `folders` are made and given to their owner; with uid or gid null
-an owner is left as it is. Standard library only: it runs before anything else does, and without a network.
+A kept file wins over a derived template. `folders` are made where they are missing, and taken from root alone;
+with uid or gid null an owner is left as it is. Standard library only: it runs before anything else does, and
+without a network.
 """
 
 import argparse
@@ -74,9 +75,7 @@ def parse_spec(text: str) -> Spec:
             folders=tuple(_owner(item) for item in raw.get("folders", ())),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SecretsError(
-            f"--spec is not a specification of secrets ({type(error).__name__}: {error})"
-        ) from error
+        raise SecretsError(f"--spec is not a specification of secrets ({type(error).__name__}: {error})") from error
     for name in (*spec.generated, *spec.derived, *(name for reader in spec.readers for name in reader.names)):
         if not _NAME.fullmatch(name):
             raise SecretsError(f"--spec: '{name}' cannot be the name of a secret")
@@ -93,11 +92,11 @@ def lay_out(kept: Path, spec: Spec) -> None:
     values = {name: value for name, value in found.items() if value is not None}
     missing = wanted - values.keys()
     if missing:
-        raise SecretsError(
-            f"{kept}: no value for {', '.join(sorted(missing))}: neither kept, generated nor derived"
-        )
+        raise SecretsError(f"{kept}: no value for {', '.join(sorted(missing))}: neither kept, generated nor derived")
     for owner in spec.folders:
-        _own(owner)
+        owner.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if owner.folder.stat().st_uid == 0:  # never taken from an account that was given it on purpose
+            _give(owner.folder, owner.uid, owner.gid)
     for reader in spec.readers:
         _write_reader(reader, values)
 
@@ -134,9 +133,7 @@ def _fill(kept: Path, name: str, template: str) -> str:
         other = match.group(1)
         value = _value(kept, other, {}) if _NAME.fullmatch(other) else None
         if value is None:
-            raise SecretsError(
-                f"the template of '{name}' names '{other}', which is no secret of this instance"
-            )
+            raise SecretsError(f"the template of '{name}' names '{other}', which is no secret of this instance")
         return value
 
     return _PLACEHOLDER.sub(kept_value, template)
@@ -144,7 +141,8 @@ def _fill(kept: Path, name: str, template: str) -> str:
 
 def _write_reader(reader: Reader, values: Mapping[str, str]) -> None:
     folder = reader.owner.folder
-    _own(reader.owner)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _give(folder, reader.owner.uid, reader.owner.gid)
     folder.chmod(0o700)
     for name in reader.names:
         temporary = _write_aside(folder, values[name], 0o400, reader.owner.uid, reader.owner.gid)
@@ -152,11 +150,6 @@ def _write_reader(reader: Reader, values: Mapping[str, str]) -> None:
     for path in folder.iterdir():
         if path.name not in reader.names and _NAME.fullmatch(path.name):
             path.unlink(missing_ok=True)
-
-
-def _own(owner: Owner) -> None:
-    owner.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _give(owner.folder, owner.uid, owner.gid)
 
 
 def _write_aside(folder: Path, text: str, mode: int, uid: int | None, gid: int | None) -> Path:
@@ -183,9 +176,7 @@ def _give(path: Path, uid: int | None, gid: int | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run as a program; 0, or 1 with one line that says what went wrong."""
     parser = argparse.ArgumentParser(prog="python -m dataquality.jobs.secrets")
-    parser.add_argument(
-        "--kept", type=Path, required=True, help="folder that keeps what was generated or given"
-    )
+    parser.add_argument("--kept", type=Path, required=True, help="folder that keeps what was generated or given")
     parser.add_argument("--spec", required=True, help="what to make and for whom, as JSON without any secret")
     options = parser.parse_args(arguments)
     try:

@@ -372,3 +372,11 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, list):
         return [_escaped(item) for item in cast(list[Any], value)]
     return value
+
+
+def compose_document_text(document: Document, header: str) -> str:
+    """The document as YAML, with a comment on top. The same document always gives the same text."""
+    import yaml
+
+    comment = "".join(f"# {line}\n" for line in header.splitlines())
+    return comment + yaml.safe_dump(document, sort_keys=False, width=110, allow_unicode=True)
