@@ -18,10 +18,15 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class Site(Protocol):
     """A place where components run."""
 
-    bind: str
-    """The address on which a component listens for the others."""
-    redis_bind: str
-    """The same, in Redis' words."""
+    @property
+    def bind(self) -> str:
+        """The address on which a component listens for the others."""
+        ...
+
+    @property
+    def redis_bind(self) -> str:
+        """The same, in Redis' words."""
+        ...
 
     def host(self, name: PortUser) -> str:
         """The name under which the others find a component."""

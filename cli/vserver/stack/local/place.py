@@ -49,7 +49,7 @@ class Place:
     @property
     def scripts(self) -> Path:
         """How each component is run: one shell script each, without any secret."""
-        return self.run / "run"
+        return self.run / "scripts"
 
     @property
     def mark(self) -> str:
@@ -76,7 +76,7 @@ class Place:
         """Make the folders that are missing, closed to others; those that are there keep their modes."""
         for folder in (self.data, self.log):
             folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.run, self.scripts, self.redis):
+        for folder in (self.run, self.scripts, self.run / "home", self.redis):
             folder.mkdir(mode=0o700, exist_ok=True)
         if self.socket.parent != self.run:
             _private(self.socket.parent)

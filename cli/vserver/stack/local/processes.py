@@ -8,6 +8,10 @@ from pathlib import Path
 
 import psutil
 
+from vserver.stack.driver import ComponentStatus
+from vserver.stack.plan import ComponentName
+
+Process = psutil.Process
 MARK = "DATAQUALITY_MARK"
 _CLOBBERERS = ("postgres", "valkey-server", "redis-server")
 """These write their title over their environment; they are known by the folder that they work in."""
@@ -27,13 +31,13 @@ class Holder:
         return f"{who} of the instance {self.instance}" if self.instance else who
 
 
-def of_instance(mark: str, folders: Iterable[Path]) -> list[psutil.Process]:
+def of_instance(mark: str, folders: Iterable[Path]) -> list[Process]:
     """All living processes of an instance; `folders` are those in which its databases work."""
     places = {str(folder) for folder in folders}
     return [process for process in psutil.process_iter() if _belongs(process, mark, places)]
 
 
-def _belongs(process: psutil.Process, mark: str, places: set[str]) -> bool:
+def _belongs(process: Process, mark: str, places: set[str]) -> bool:
     with contextlib.suppress(psutil.Error, OSError):
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
@@ -43,7 +47,7 @@ def _belongs(process: psutil.Process, mark: str, places: set[str]) -> bool:
     return False
 
 
-def end(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+def end(processes: Iterable[Process], seconds: float) -> list[Process]:
     """Ask them to end, then end them. Those that are still there in the end (never seen yet)."""
     left = list(processes)
     for process in left:
@@ -75,7 +79,7 @@ def _listeners(port: int) -> Iterator[int]:
                 yield connection.pid
 
 
-def _instance_of(process: psutil.Process) -> str | None:
+def _instance_of(process: Process) -> str | None:
     with contextlib.suppress(psutil.Error, OSError):
         mark = process.environ().get(MARK, "")
         return mark.rpartition(":")[0] or None
@@ -87,3 +91,30 @@ def is_postgres(pid: int) -> bool:
     with contextlib.suppress(psutil.Error, OSError):
         return psutil.Process(pid).name().startswith("postgres")
     return False
+
+
+_BY_PROGRAM: dict[str, ComponentName] = {
+    "postgres": "postgres",
+    "valkey-server": "redis",
+    "redis-server": "redis",
+    "caddy": "gateway",
+}
+_BY_COMPONENT: dict[str, ComponentName] = {
+    name: name for name in ("migrate", "auth", "entity", "dispatch", "worker", "beat")
+}
+
+
+def as_components(left: Iterable[Process]) -> tuple[ComponentStatus, ...]:
+    """Processes without a supervisor, as components: the eldest of each."""
+    found: dict[ComponentName, ComponentStatus] = {}
+    for process in sorted(left, key=lambda process: process.pid):
+        with contextlib.suppress(psutil.Error, OSError):
+            name = _component_of(process)
+            if name is not None:
+                found.setdefault(name, ComponentStatus(name, "orphaned", "runs without a supervisor", process.pid))
+    return tuple(found.values())
+
+
+def _component_of(process: Process) -> ComponentName | None:
+    by_program = _BY_PROGRAM.get(process.name())
+    return by_program or _BY_COMPONENT.get(process.environ().get("DATAQUALITY_COMPONENT", ""))

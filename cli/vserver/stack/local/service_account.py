@@ -159,7 +159,7 @@ def _in_child(account: Account, work: Callable[[], object], write_end: int) -> N
         os.environ.update(HOME=str(HOME), USER=account.name, LOGNAME=account.name)
         try:
             answer = (True, work())
-        except BaseException as error:  # noqa: BLE001 - handed over the process boundary, raised on the other side
+        except BaseException as error:
             answer = (False, error)
         with os.fdopen(write_end, "wb") as pipe:
             pickle.dump(answer, pipe)

@@ -1,0 +1,122 @@
+"""The local driver: what `vserver` calls. Decides with whose rights a stack runs, and leaves the rest to it."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from vserver.errors import CommandError, ExitCode
+from vserver.stack.build import Overrides, build_plan
+from vserver.stack.driver import DriverName, Progress, StackStatus
+from vserver.stack.local import handover, job, service_account
+from vserver.stack.local.place import Place
+from vserver.stack.local.runtime import runtime_for
+from vserver.stack.local.service_account import Account, acting_as
+from vserver.stack.local.stack import LocalStack
+from vserver.stack.local.tail import follow
+from vserver.stack.plan import Plan
+from vserver.stack.site import LocalSite
+
+if TYPE_CHECKING:
+    from vserver.config.instance import Instance
+    from vserver.config.schema import Environment
+
+T = TypeVar("T")
+
+_LOGS = ("postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway")
+
+
+class LocalDriver:
+    """Runs one instance as processes of this machine."""
+
+    name: DriverName = "local"
+
+    def __init__(self, instance: "Instance", environment: "Environment") -> None:
+        self._instance = instance
+        self._environment = environment
+        self._place = Place(instance.id, instance.data_folder, instance.log_folder)
+        self._stack = LocalStack(self._place)
+
+    def plan(self, port: int | None = None, ip: str | None = None, image: str | None = None) -> Plan:
+        """The plan of this instance, with the options of `start` laid over the configuration."""
+        if image is not None:
+            raise CommandError(
+                "--image names a container image, but the local driver runs no containers",
+                "Leave --image out, or use `--driver compose`.",
+                ExitCode.USAGE,
+            )
+        place = self._place
+        self._hand_over()
+        chosen = self._as_account(self._stack.choose_ports)
+        site = LocalSite(chosen, place.data, place.log, place.secrets)
+        return build_plan(self._instance, self._environment, site, Overrides(port, ip))
+
+    def start(self, plan: Plan, progress: Progress) -> StackStatus:
+        """Start what is not running and wait until all of it is healthy."""
+        account = service_account.service_account(progress)
+        handover.hand_over(self._place, account)
+        runtime = runtime_for(account, progress)
+        return acting_as(account, lambda: self._stack.start(plan, runtime, progress))
+
+    def stop(self, progress: Progress) -> StackStatus:
+        """Stop all of it; orphans too."""
+        return self._as_account(lambda: self._stack.stop(progress))
+
+    def status(self) -> StackStatus:
+        """How the instance is now."""
+        return self._as_account(self._stack.status)
+
+    def run_job(
+        self,
+        plan: Plan,
+        module: str,
+        arguments: Sequence[str],
+        stdin: BinaryIO | None = None,
+        on_line: Progress | None = None,
+    ) -> int:
+        """Run a module once in the place of `migrate`; the stack must run, for its database and Redis are needed."""
+        if self.status().state not in {"running", "degraded"}:
+            raise CommandError("This instance is not running", "Start it with `vserver start`, then try again.")
+        account = self._account()
+        runtime = runtime_for(account, on_line or _silent)
+        work = job.Job(self._place, runtime, plan.component("migrate"), module, tuple(arguments))
+        return acting_as(account, lambda: work.run(stdin, on_line or _silent))
+
+    def follow_logs(self) -> int:
+        """Copy the logs to the console until Ctrl-C or until the stack ends."""
+        return self._as_account(self._follow)
+
+    def files(self) -> dict[str, str]:
+        """What this driver keeps where."""
+        return {
+            "Run folder": str(self._place.run),
+            "Component logs": str(self._place.log_of("*")),
+            "Supervisor's socket": str(self._as_account(lambda: self._place.socket)),
+        }
+
+    def _follow(self) -> int:
+        logs = {name: self._place.log_of(name) for name in _LOGS}
+        try:
+            for name, line in follow(logs, lambda: self._stack.status().state not in {"stopped", "orphaned"}):
+                sys.stdout.write(f"{name:9}| {line}\n")
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+        return 0
+
+    def _account(self) -> Account | None:
+        """None for whoever is not root, and where no stack can ever have been started by root."""
+        return service_account.find_account(service_account.account_name()) if service_account.is_root() else None
+
+    def _as_account(self, work: Callable[[], T]) -> T:
+        return acting_as(self._account(), work)
+
+    def _hand_over(self) -> None:
+        handover.hand_over(self._place, service_account.service_account(_note))
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"note: {text}\n")
+
+
+def _silent(_: str) -> None:
+    return

@@ -1,0 +1,110 @@
+"""What lies ready before a stack is started: folders, secrets, scripts, the database, supervisor's configuration."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from vserver.errors import CommandError
+from vserver.stack.driver import Progress
+from vserver.stack.local import programs, supervisor
+from vserver.stack.local.place import Place
+from vserver.stack.local.postgres import make_database
+from vserver.stack.local.processes import MARK
+from vserver.stack.local.programs import Runtime
+from vserver.stack.plan import Component, Gateway, Plan, Postgres
+from vserver.stack.secrets import SECRETS_MODULE, Reader, keep_given, specification
+
+_PAUSE = 0.05
+_RUN_FILES = ("supervisor.sock", "supervisord.pid", "supervisord.conf")
+
+
+def lay_out(plan: Plan, place: Place, runtime: Runtime, progress: Progress) -> None:
+    """Write all that the plan's components need to run, and make the database where the stack has its own."""
+    _lay_secrets(plan, place, runtime)
+    for component in plan.components:
+        match component.program:
+            case Postgres() as postgres:
+                if make_database(place, runtime, postgres, place.secrets / component.name / "postgres_password"):
+                    progress("made the database")
+            case Gateway(caddyfile):
+                _write(place.run / programs.CADDYFILE, caddyfile)
+            case _:
+                pass
+        _write_scripts(component, place, runtime)
+    logs = {component.name: place.log_of(component.name) for component in plan.components}
+    kept_running = [component for component in plan.components if not component.once]
+    _write(place.run / "supervisord.conf", supervisor.configuration(kept_running, place.socket, logs))
+
+
+def _lay_secrets(plan: Plan, place: Place, runtime: Runtime) -> None:
+    keep_given(place.kept_secrets, plan.secrets)
+    readers = {component.name: Reader(place.secrets / component.name) for component in plan.components}
+    done = subprocess.run(  # noqa: S603
+        [
+            *(str(runtime.python), "-m", SECRETS_MODULE),
+            *("--kept", str(place.kept_secrets), "--spec", specification(plan, readers)),
+        ],
+        env=programs.environment(place, runtime),
+        cwd=place.run,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().removeprefix("error: ")
+        raise CommandError(f"The secrets could not be laid out: {said}", f"See that {place.data} can be written to.")
+
+
+def _write_scripts(component: Component, place: Place, runtime: Runtime) -> None:
+    variables = programs.component_environment(component, place, runtime)
+    folder = programs.folder(component, place)
+    arguments = programs.command(component, place, runtime)
+    _write(place.script(component.name), programs.script(arguments, variables, folder, f"Runs {component.name}."))
+    check = programs.check_command(component, place, runtime)
+    if check is not None:
+        # A check is no part of the instance: without the mark nobody takes it for a process that was left.
+        unmarked = {name: value for name, value in variables.items() if name != MARK}
+        text = programs.script(check, unmarked, folder, f"Says whether {component.name} is healthy.")
+        _write(place.script(f"{component.name}-health"), text)
+
+
+def run_once(component: Component, place: Place, stop: threading.Event) -> int | None:
+    """Run a one-shot component to its end, into its log; its exit code, or None when it was stopped."""
+    with place.log_of(component.name).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603
+            ["/bin/sh", str(place.script(component.name))],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        while process.poll() is None:
+            if stop.is_set():
+                process.terminate()
+                process.wait()
+                return None
+            time.sleep(_PAUSE)
+    return process.returncode
+
+
+def tidy(place: Place) -> None:
+    """Remove what only a running stack needs."""
+    for name in _RUN_FILES:
+        (place.run / name).unlink(missing_ok=True)
+    place.socket.unlink(missing_ok=True)
+    if place.socket.parent != place.run and place.socket.parent.is_dir():
+        place.socket.parent.rmdir()
+
+
+def _write(path: Path, text: str) -> None:
+    """For this account alone, and whole or not at all."""
+    aside = path.with_name(f"{path.name}.new")
+    aside.unlink(missing_ok=True)
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding=sys.getfilesystemencoding(), errors="surrogateescape") as file:
+        file.write(text)
+    aside.replace(path)
