@@ -8,7 +8,10 @@ from pydantic_core import ErrorDetails
 
 from vserver.config.known import KEYS, REFUSED, SECRETS, Names, beside, elsewhere
 from vserver.config.source import Flaw, KeyPath, Unusable, dotted
-from vserver.config.text import ABSENT, described, nearest, shown
+from vserver.config.text import described, nearest, shown
+
+ABSENT = object()
+"""Stands for the value of a key that is not written."""
 
 _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "refused": lambda context: context["expected"],
@@ -58,7 +61,13 @@ def _explain(detail: ErrorDetails, found: object, at: KeyPath, is_reference: boo
     hidden = is_reference or names in SECRETS or bool(names in KEYS and KEYS[names].group)
     expected = _EXPECTED.get(kind, lambda _: _group(names))(context)
     hint = context.get("hint") or _hint(kind, context, found, is_reference) or _example(names)
-    return Flaw(at, f"{described(found, hidden)}, expected {expected}", hint)
+    return Flaw(at, f"{_found(found, names, hidden)}, expected {expected}", hint)
+
+
+def _found(found: object, names: Names, hidden: bool) -> str:
+    if found is ABSENT:
+        return f"{described(KEYS[names].field.default, hidden)}, the default"
+    return described(found, hidden)
 
 
 def _unknown(names: Names) -> tuple[str, str]:

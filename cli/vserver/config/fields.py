@@ -104,7 +104,7 @@ def _file_name(value: str) -> str:
     if not re.fullmatch(r"[^/\\:*?\"<>|\x00-\x1f]{1,200}", value) or not value.strip(". "):
         raise refusal(
             "the name of a file, without folders, of at most 200 characters",
-            "The folder is the key directories.log's business",
+            "Choose the folder with the key directories.log",
         )
     return value
 
@@ -184,8 +184,8 @@ Network = Annotated[str, AfterValidator(_network)]
 ApiPath = Annotated[str, AfterValidator(_api_path)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 Folder = Annotated[Path, AfterValidator(_folder)]
-LogFormat = Annotated[str, AfterValidator(_log_format)]
-DateFormat = Annotated[str, AfterValidator(_date_format)]
+LogFormat = Annotated[str, AfterValidator(_not_blank), AfterValidator(_log_format)]
+DateFormat = Annotated[str, AfterValidator(_not_blank), AfterValidator(_date_format)]
 Host = Annotated[str, AfterValidator(_host)]
 Email = Annotated[str, AfterValidator(_email)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]

@@ -93,7 +93,8 @@ def _chosen(source: Source, layout: Layout, wanted: str | None) -> Section:
         raise _error(source, [*layout.flaws, Flaw((), f"the file has no environment {name}", _others(layout))])
     if not section.is_filled:
         message = "this environment is not filled in: it is only a placeholder"
-        raise _error(source, [*layout.flaws, Flaw(section.at, message, _others(layout))])
+        inside = flaws_inside(source, section) or [Flaw(section.at, message, _others(layout))]
+        raise _error(source, [*layout.flaws, *inside])
     return section
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from vserver.config.text import shown
+from vserver.config.text import printable, shown
 
 FILE = "file:"
 LARGEST_VALUE = 65_536
@@ -61,19 +61,19 @@ def _content(path: Path) -> str:
     try:
         if not path.is_file():
             reason = "it is not a file" if path.exists() else "there is no such file"
-            raise BrokenReferenceError(f"cannot read {shown(str(path))}: {reason}", _FILE_HINT)
+            raise BrokenReferenceError(f"cannot read {printable(str(path))}: {reason}", _FILE_HINT)
         with path.open("rb") as file:
             content = file.read(LARGEST_VALUE + 1)
         text = content.decode("utf-8")
     except BrokenReferenceError:
         raise
     except UnicodeDecodeError:
-        raise BrokenReferenceError(f"{shown(str(path))} is not UTF-8 text", "Save it in UTF-8") from None
+        raise BrokenReferenceError(f"{printable(str(path))} is not UTF-8 text", "Save it in UTF-8") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "its path is not valid"
-        raise BrokenReferenceError(f"cannot read {shown(str(path))}: {reason}", _FILE_HINT) from None
+        raise BrokenReferenceError(f"cannot read {printable(str(path))}: {reason}", _FILE_HINT) from None
     if len(content) > LARGEST_VALUE:
-        raise BrokenReferenceError(f"{shown(str(path))} holds more than {LARGEST_VALUE} bytes", _FILE_HINT)
+        raise BrokenReferenceError(f"{printable(str(path))} holds more than {LARGEST_VALUE} bytes", _FILE_HINT)
     return text.removesuffix("\n").removesuffix("\r")
 
 

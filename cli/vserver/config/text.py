@@ -5,20 +5,20 @@ from difflib import get_close_matches
 
 _LONGEST = 60
 
-ABSENT = object()
-"""Stands for the value of a key that is not written, where its default does not fit the other keys."""
+
+def printable(text: str) -> str:
+    """The text on one line and without control characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def shown(text: str) -> str:
-    """The text as it may be printed: on one line, no control characters, not too long."""
-    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    """The beginning of the text as it may be printed."""
+    clean = printable(text)
     return clean if len(clean) <= _LONGEST else f"{clean[:_LONGEST]}..."
 
 
 def described(value: object, hidden: bool) -> str:
     """What was found, with `found` before it. A hidden value is told by its kind only."""
-    if value is ABSENT:
-        return "found only the default"
     if isinstance(value, dict):
         return "found a group of keys"
     if isinstance(value, list):
@@ -28,7 +28,8 @@ def described(value: object, hidden: bool) -> str:
     if isinstance(value, int | float):
         return "found a number" if hidden else f"found the number {value}"
     if hidden or not isinstance(value, str):
-        return f"found text of {len(str(value))} characters"
+        length = len(str(value))
+        return f"found text of {length} character{'' if length == 1 else 's'}"
     return f"found the text '{shown(value)}'"
 
 

@@ -62,6 +62,8 @@ def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str]:
         return "this is not YAML: a tab where only spaces may stand", "Indent with spaces"
     if "alias" in problem:
         return "this is not YAML: a * that refers to no anchor", "Put a text that starts with * in quotes"
+    if "occurrence" in problem:
+        return "this is not YAML: an anchor (&) that is defined twice", "Give the second one another name"
     if "mapping values are not allowed" in problem:
         hint = "Check the indentation, and put a text that holds a colon and a blank in quotes"
         return "this is not YAML: a colon where no key may stand", hint
@@ -69,5 +71,16 @@ def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str]:
         return f"this is not YAML: {problem}", "Put a text that starts with this character in quotes"
     if "single document" in str(error.context):
         return "a second YAML document begins here", "Keep one document: remove the line of --- or ... before it"
-    hidden = re.sub(r"'(?!<)[^']{2,}'|\"[^\"]{2,}\"", "what stands there", problem)
-    return f"this is not YAML: {hidden}", "Check indentation, quotes and brackets in the lines above"
+    return (
+        f"this is not YAML: {_QUOTED.sub(_hidden, problem)}",
+        "Check indentation, quotes and brackets in the lines above",
+    )
+
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+def _hidden(quoted: re.Match[str]) -> str:
+    """Single characters and PyYAML's own words for parts of YAML, such as '<block end>', tell no secret."""
+    inside = quoted[0][1:-1]
+    return quoted[0] if len(inside) == 1 or inside.startswith("<") else "what stands there"
