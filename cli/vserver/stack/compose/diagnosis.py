@@ -1,6 +1,7 @@
 """Why a stack cannot start, in words that say what to do."""
 
 import errno
+import itertools
 import socket
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from vserver.stack.plan import Plan, Published
 _LOG_LINES = 12
 _WAIT_SECONDS = 300
 _SEE_LOGS = "See what they say with `docker compose logs`; `vserver files` has the exact command for this stack."
-_RESTARTS = 3
+_RESTARTS = 5
 _TICK_SECONDS = 2.0
 
 
@@ -113,7 +114,7 @@ def _trouble(found: Container) -> str | None:
 
 
 def _with_log(engine: Engine, found: Container, trouble: str) -> CommandError:
-    lines = engine.logs(found.name, _LOG_LINES)
+    lines = [line for line, _ in itertools.groupby(engine.logs(found.name, _LOG_LINES))]
     return CommandError("\n".join([f"{trouble}; the end of its log:", *(f"  {line}" for line in lines)]), _hint(lines))
 
 

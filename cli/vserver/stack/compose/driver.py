@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
 from vserver.stack.compose import diagnosis, images, states
-from vserver.stack.compose.context import version
 from vserver.stack.compose.document import PARTS_IMAGES, Image, Restart, Setting, compose_document
 from vserver.stack.compose.engine import Container, Engine, connect
-from vserver.stack.compose.files import Files
+from vserver.stack.compose.files import CONFIGURATION, Files, labels
 from vserver.stack.driver import DriverName, Progress, StackStatus
 from vserver.stack.plan import Gateway, Plan
 from vserver.stack.secrets import keep_given
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 _EVENT = re.compile(r" ?Container (?P<name>\S+)  (?P<what>\w+)")
 _TOLD = {"Healthy": "is healthy", "Exited": "is done", "Stopped": "has stopped", "Started": "is starting"}
 _NOISE = re.compile(r"\s*(Container|Network|Volume) \S+  \w+")
-_CONFIGURATION = "dataquality.configuration"
 
 
 @dataclass(frozen=True)
@@ -170,14 +168,7 @@ class ComposeDriver:
             image=image,
             paths=self._files.paths,
             account=self._files.account(),
-            labels={
-                "dataquality.instance": self._id,
-                "dataquality.name": self.instance.name,
-                "dataquality.environment": self.instance.environment,
-                "dataquality.scope": self.instance.scope,
-                _CONFIGURATION: str(self.instance.configuration),
-                "dataquality.version": version(),
-            },
+            labels=labels(self.instance),
             restart=self._restart(),
         )
 
@@ -220,7 +211,7 @@ class ComposeDriver:
 
     def _refuse_others(self, containers: Sequence[Container]) -> None:
         for found in containers:
-            other = found.labels.get(_CONFIGURATION)
+            other = found.labels.get(CONFIGURATION)
             if other != str(self.instance.configuration):
                 raise CommandError(
                     f"the compose project {self._id} belongs to {other or 'something that vserver did not start'}, "

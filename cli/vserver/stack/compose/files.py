@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     from vserver.config.instance import Instance
 
 
+CONFIGURATION = "dataquality.configuration"
+"""The label that says which configuration file a container was started from."""
+
+
+def labels(instance: "Instance") -> dict[str, str]:
+    """What every container of an instance carries, so that it can be found and told from others."""
+    return {
+        "dataquality.instance": instance.id,
+        "dataquality.name": instance.name,
+        "dataquality.environment": instance.environment,
+        "dataquality.scope": instance.scope,
+        CONFIGURATION: str(instance.configuration),
+        "dataquality.version": version(),
+    }
+
+
 @dataclass(frozen=True)
 class Files:
     """The files of one instance."""
