@@ -1,0 +1,53 @@
+"""What bodies and queries may hold, field by field."""
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from dataquality.core.query import MAX_ID, Boolean
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not hold the character NUL")
+    return text
+
+
+def _decoded(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    try:
+        decoded = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("must be base64") from error
+    # Whoever reads the key must get back the very text that was sent.
+    if base64.b64encode(decoded).decode() != value:
+        raise ValueError("must be base64 in its usual form: padded, without stray bits")
+    return decoded
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Name = Annotated[Text, Field(min_length=1)]
+PublicKey = Annotated[bytes, BeforeValidator(_decoded)]
+"""Base64 on the wire, bytes inside; empty for "none"."""
+Reference = Annotated[int, Field(strict=True, ge=-MAX_ID, le=MAX_ID)]
+"""The id of something, which may not exist."""
+Flag = Boolean
+
+
+class Body(BaseModel):
+    """The body of a request. Keys that it does not know are ignored, as existing clients need it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are there and not null: null means unchanged."""
+        return {name: value for name in self.model_fields_set if (value := getattr(self, name)) is not None}
+
+
+class Only(Body):
+    """`{"id": ...}`: what to add or to take away."""
+
+    id: Reference

@@ -1,0 +1,61 @@
+"""Routes of nodes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from dataquality.core.context import context_of
+from dataquality.core.paging import Paging
+from dataquality.core.session import ReadConnection, WriteSession
+from dataquality.entity.lists import links_of, list_of
+from dataquality.entity.node import policy, repository, service
+from dataquality.entity.node.keys import ApiKeys
+from dataquality.entity.node.policy import NodeViewer, Person, Reader, UserOrNode
+from dataquality.entity.node.render import node_in
+from dataquality.entity.node.schemas import NewNode, NodeChange, NodeFilters
+from dataquality.model import Node
+
+router = APIRouter(prefix="/node")
+
+
+@router.get("")
+async def list_nodes(
+    request: Request,
+    caller: NodeViewer,
+    connection: ReadConnection,
+    page: Paging,
+    filters: Annotated[NodeFilters, Query()],
+) -> JSONResponse:
+    """Those that the caller may see."""
+    conditions = [policy.readable_by(caller), *repository.matching(filters)]
+    return await list_of(connection, page, repository.shown, Node.id, conditions, node_in(links_of(request)))
+
+
+@router.post("")
+async def create_node(request: Request, caller: Person, session: WriteSession, body: NewNode) -> JSONResponse:
+    """A new one; the answer is the only place where its API key is ever shown."""
+    key = context_of(request).part(ApiKeys).new()
+    row = await service.create(session, caller, body, key)
+    return JSONResponse(node_in(links_of(request))(row) | {"api_key": key.text}, 201)
+
+
+@router.get("/{identity:int}")
+async def read_node(request: Request, caller: Reader, connection: ReadConnection, identity: int) -> JSONResponse:
+    """One of them."""
+    return JSONResponse(node_in(links_of(request))(await service.read(connection, caller, identity)))
+
+
+@router.patch("/{identity:int}")
+async def change_node(
+    request: Request, caller: UserOrNode, session: WriteSession, identity: int, body: NodeChange
+) -> JSONResponse:
+    """Null and absent fields stay as they are."""
+    return JSONResponse(node_in(links_of(request))(await service.change(session, caller, identity, body)))
+
+
+@router.delete("/{identity:int}")
+async def delete_node(caller: Person, session: WriteSession, identity: int) -> JSONResponse:
+    """Its tokens and its key are worth nothing from now on; its results stay."""
+    await service.delete(session, caller, identity)
+    return JSONResponse({"msg": f"The node {identity} is deleted."})
