@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -32,10 +32,12 @@ _SECONDS = Histogram(
 Starter = Callable[[Context], Awaitable[None]]
 
 
-def create_app(context: Context, *routers: APIRouter, on_start: Starter | None = None) -> FastAPI:
+def create_app(
+    context: Context, *routers: APIRouter, on_start: Starter | None = None, on_stop: Starter | None = None
+) -> FastAPI:
     """An application with these routes below the API path, and the internal ones that every service has.
 
-    The context is closed when the application ends.
+    The context is closed when the application ends, after `on_stop`.
     """
 
     @asynccontextmanager
@@ -43,6 +45,8 @@ def create_app(context: Context, *routers: APIRouter, on_start: Starter | None =
         if on_start:
             await on_start(context)
         yield
+        if on_stop:
+            await on_stop(context)
         await context.close()
 
     settings = context.settings
@@ -150,6 +154,7 @@ def _shape_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(IntegrityError, _conflict)
+    app.add_exception_handler(DataError, _unstorable)
     for unreachable in (OperationalError, PoolTimeout, DBAPIError):
         app.add_exception_handler(unreachable, _database_error)
 
@@ -197,6 +202,13 @@ async def _conflict(_request: Request, error: Exception) -> Response:
         400,
         "conflict",
         "This clashes with something that is there already, or refers to something that is gone.",
+    )
+
+
+async def _unstorable(_request: Request, error: Exception) -> Response:
+    log.info("unstorable value", error=type(error).__name__)
+    return error_response(
+        400, "bad_request", "The request holds a value that the database cannot take, such as a zero character."
     )
 
 

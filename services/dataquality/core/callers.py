@@ -17,7 +17,7 @@ from dataquality.core.context import Context, context_of
 from dataquality.core.errors import ApiError, Forbidden, InvalidToken, Unauthorized
 from dataquality.core.permissions import Grant, IdentityKind, Permissions
 from dataquality.core.tokens import Claims, ContainerClaims, ContainerSubject, IdentityClaims
-from dataquality.model import Authenticatable, Node, Operation, Scope, Task, User
+from dataquality.model import Authenticatable, Node, Operation, Result, Scope, User
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,10 @@ async def _identity(context: Context, connection: AsyncConnection, claims: Ident
 async def _container(context: Context, connection: AsyncConnection, claims: ContainerClaims) -> ContainerCaller:
     subject = claims.sub
     row = await _row(connection, subject.node_id)
-    task = await connection.scalar(select(Task.id).where(Task.id == subject.task_id))
-    if row is None or row.type != "node" or task is None:
-        raise Unauthorized("The task or the node that this container works for no longer exists.")
+    # A task is complete when no result of it is open; its containers have nothing more to ask then.
+    still_open = select(Result.id).where(Result.task_id == subject.task_id, Result.finished_at.is_(None)).limit(1)
+    if row is None or row.type != "node" or await connection.scalar(still_open) is None:
+        raise Unauthorized("The task that this container works for is complete, or its node no longer exists.")
     return ContainerCaller(row.id, subject.organization_id, await _permissions(context, "container", row), subject)
 
 

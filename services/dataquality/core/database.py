@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, Engine, event, make_url, text
+from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 _POSTGRES_ARGUMENTS: dict[str, Any] = {
@@ -31,7 +32,7 @@ def create_engine(url: str, pool_size: int = 10) -> AsyncEngine:
     parsed = async_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_async_engine(parsed, pool_size=pool_size, max_overflow=10)
-        _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
+        _prepare_sqlite(engine.sync_engine, begin="BEGIN IMMEDIATE")
         return engine
     return create_async_engine(
         parsed,
@@ -43,8 +44,25 @@ def create_engine(url: str, pool_size: int = 10) -> AsyncEngine:
     )
 
 
-def _prepare_sqlite(engine: AsyncEngine, begin: str | None) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def create_autocommit_engine(url: str) -> Engine:
+    """A synchronous engine of one connection for jobs: each statement is a transaction of its own."""
+    parsed = async_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_sync_engine(parsed.set(drivername="sqlite"), pool_size=1, max_overflow=0)
+        _prepare_sqlite(engine, begin=None)
+        return engine
+    return create_sync_engine(
+        parsed,
+        pool_size=1,
+        max_overflow=0,
+        pool_pre_ping=True,
+        isolation_level="AUTOCOMMIT",
+        connect_args=_POSTGRES_ARGUMENTS,
+    )
+
+
+def _prepare_sqlite(engine: Engine, begin: str | None) -> None:
+    @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
         # The driver would begin transactions of its own, and DEFERRED ones.
         connection.isolation_level = None
@@ -55,7 +73,7 @@ def _prepare_sqlite(engine: AsyncEngine, begin: str | None) -> None:
 
     if begin:
 
-        @event.listens_for(engine.sync_engine, "begin")
+        @event.listens_for(engine, "begin")
         def begin_transaction(connection: Any) -> None:  # pyright: ignore[reportUnusedFunction]
             connection.exec_driver_sql(begin)
 
@@ -67,7 +85,7 @@ class Database:
         self.writes = create_engine(url)
         if self.writes.dialect.name == "sqlite":
             self.reads = create_async_engine(async_url(url), pool_size=10, max_overflow=10)
-            _prepare_sqlite(self.reads, begin=None)
+            _prepare_sqlite(self.reads.sync_engine, begin=None)
         else:
             self.reads = self.writes.execution_options(isolation_level="AUTOCOMMIT")
 
