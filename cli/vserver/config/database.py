@@ -44,7 +44,8 @@ def sqlite_file(uri: str, data_folder: Path) -> Path | None:
 
 def without_password(uri: str) -> str:
     """The address as it may be shown to people."""
-    return re.sub(r"(//[^:/?#]*):.*@", r"\1:***@", uri)
+    hidden = re.sub(r"(//[^:@/?#]*):[^/?#]*@", r"\1:***@", uri)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", hidden)
 
 
 def _remedy(scheme: str) -> str:

@@ -1,0 +1,28 @@
+"""The JSON Schema that editors get says the same as what is read."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from vserver.config.document import configuration_schema, text
+
+COMMITTED = Path(__file__).parents[3] / "deploy" / "configuration.schema.json"
+
+
+def test_the_committed_schema_is_the_one_that_validates() -> None:
+    assert COMMITTED.read_text(encoding="utf-8") == text(), "run `python -m vserver.config.document` in the checkout"
+
+
+def test_the_module_writes_the_schema_where_it_is_committed(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    subprocess.run([sys.executable, "-m", "vserver.config.document"], cwd=tmp_path, check=True)
+    assert (tmp_path / "deploy" / COMMITTED.name).read_text(encoding="utf-8") == text()
+
+
+def test_every_key_is_described_and_no_group_takes_unknown_ones() -> None:
+    for name, group in configuration_schema()["$defs"].items():
+        assert group["additionalProperties"] is False, name
+        undescribed = [
+            key for key, schema in group["properties"].items() if "description" not in schema and "$ref" not in schema
+        ]
+        assert undescribed == [], name
