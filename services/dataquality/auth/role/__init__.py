@@ -1,0 +1,1 @@
+"""Roles, and the rules in them."""

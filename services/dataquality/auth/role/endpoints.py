@@ -1,0 +1,98 @@
+"""Routes below `role`."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dataquality.auth.fields import PathId
+from dataquality.auth.parts import LinkMaker
+from dataquality.auth.role import repository, service
+from dataquality.auth.role.policy import AnyUser, RoleCreator
+from dataquality.auth.role.render import render
+from dataquality.auth.role.schemas import Filter, RoleChange, RoleCreation
+from dataquality.auth.rule.render import render as render_rules
+from dataquality.core.links import Links
+from dataquality.core.paging import Paging
+from dataquality.core.session import ReadConnection, WriteSession
+
+router = APIRouter(prefix="/role")
+
+
+@router.get("")
+async def list_roles(
+    caller: AnyUser, wanted: Filter, page: Paging, links: LinkMaker, connection: ReadConnection
+) -> JSONResponse:
+    """The roles that the caller may see: at least their own."""
+    statement = repository.listing(caller, wanted)
+    rows = (await connection.execute(page.apply(statement))).all()
+    return page.response(await render(connection, links, rows), await page.total(connection, statement, len(rows)))
+
+
+@router.post("")
+async def create_role(
+    caller: RoleCreator, wanted: RoleCreation, links: LinkMaker, session: WriteSession
+) -> JSONResponse:
+    """A new role."""
+    return await _shown(session, links, await service.create(session, caller, wanted), 201)
+
+
+@router.get("/{role_id:int}")
+async def show_role(caller: AnyUser, role_id: PathId, links: LinkMaker, connection: ReadConnection) -> JSONResponse:
+    """One role."""
+    row = await service.visible(connection, caller, role_id)
+    return JSONResponse((await render(connection, links, [row]))[0])
+
+
+@router.patch("/{role_id:int}")
+async def change_role(
+    caller: AnyUser, role_id: PathId, wanted: RoleChange, links: LinkMaker, session: WriteSession
+) -> JSONResponse:
+    """Change a role."""
+    return await _shown(session, links, await service.update(session, caller, role_id, wanted), 200)
+
+
+@router.delete("/{role_id:int}")
+async def delete_role(caller: AnyUser, role_id: PathId, session: WriteSession) -> JSONResponse:
+    """Delete a role."""
+    await service.remove(session, caller, role_id)
+    return JSONResponse({"msg": f"Role {role_id} was deleted."})
+
+
+@router.get("/{role_id:int}/rule")
+async def list_rules(
+    caller: AnyUser, role_id: PathId, page: Paging, links: LinkMaker, connection: ReadConnection
+) -> JSONResponse:
+    """The rules in a role."""
+    statement = await service.rules_in(connection, caller, role_id)
+    rows = (await connection.execute(page.apply(statement))).all()
+    shown = await render_rules(connection, links, rows)
+    return page.response(shown, await page.total(connection, statement, len(rows)))
+
+
+@router.post("/{role_id:int}/rule/{rule_id:int}")
+async def add_rule(
+    caller: AnyUser, role_id: PathId, rule_id: PathId, links: LinkMaker, session: WriteSession
+) -> JSONResponse:
+    """Put a rule into a role; the rules that are in it now."""
+    return await _rules(session, links, await service.add_rule(session, caller, role_id, rule_id), 201)
+
+
+@router.delete("/{role_id:int}/rule/{rule_id:int}")
+async def remove_rule(
+    caller: AnyUser, role_id: PathId, rule_id: PathId, links: LinkMaker, session: WriteSession
+) -> JSONResponse:
+    """Take a rule out of a role; the rules that are left."""
+    return await _rules(session, links, await service.remove_rule(session, caller, role_id, rule_id), 200)
+
+
+async def _shown(session: AsyncSession, links: Links, row: Any, status: int) -> JSONResponse:
+    return JSONResponse((await render(await session.connection(), links, [row]))[0], status)
+
+
+async def _rules(session: AsyncSession, links: Links, statement: Select[*tuple[Any, ...]], status: int) -> JSONResponse:
+    connection = await session.connection()
+    rows = (await connection.execute(statement)).all()
+    return JSONResponse(await render_rules(connection, links, rows), status)

@@ -1,0 +1,1 @@
+"""Rules, which only the seed makes."""

@@ -1,0 +1,38 @@
+"""SQL of rules. They are no secret: every user may see them all."""
+
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dataquality.auth.rule.schemas import RuleFilter
+from dataquality.core.query import equal
+from dataquality.model import Operation, Rule, Scope, role_rule_association
+
+
+def _select() -> Select[*tuple[Any, ...]]:
+    return select(Rule.id, Rule.name, Rule.scope, Rule.operation, Rule.description).order_by(Rule.id)
+
+
+def listing(wanted: RuleFilter) -> Select[*tuple[Any, ...]]:
+    """The rules asked for."""
+    statement = _select().where(
+        *equal(Rule.name, wanted.name),
+        *equal(Rule.operation, wanted.operation and Operation[wanted.operation]),
+        *equal(Rule.scope, wanted.scope and Scope[wanted.scope]),
+    )
+    return statement if wanted.role_id is None else statement.where(Rule.id.in_(_in_role(wanted.role_id)))
+
+
+def of_role(role_id: int) -> Select[*tuple[Any, ...]]:
+    """The rules in a role."""
+    return _select().where(Rule.id.in_(_in_role(role_id)))
+
+
+async def find(connection: AsyncConnection, rule_id: int) -> Any | None:
+    """One rule."""
+    return (await connection.execute(_select().where(Rule.id == rule_id))).one_or_none()
+
+
+def _in_role(role_id: int) -> Select[*tuple[Any, ...]]:
+    return select(role_rule_association.c.rule_id).where(role_rule_association.c.role_id == role_id)

@@ -1,0 +1,1 @@
+"""Signing in: users, nodes and containers; and staying signed in."""

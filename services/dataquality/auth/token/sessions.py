@@ -1,0 +1,121 @@
+"""Refresh sessions: a row for each refresh token that is out, so that it can be taken back.
+
+A user's refresh token works once and is then replaced; all that came from one sign-in are a family. When a replaced
+one comes again, somebody else may hold a copy, and the whole family ends: but not within GRACE, because the existing
+clients repeat a refused request and may refresh twice at once.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from sqlalchemy import ColumnElement, delete, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dataquality.core.tokens import IssuedToken
+from dataquality.model import Authenticatable, RefreshSession
+
+GRACE = timedelta(seconds=60)
+# A node keeps its refresh token as long as its process lives; each start takes a new one.
+_MOST_OF_A_NODE = 50
+_CLEANED_AT_ONCE = 100
+
+
+class Use(Enum):
+    """What became of the attempt to use a refresh token."""
+
+    ACCEPTED = auto()
+    UNKNOWN = auto()
+    REUSED = auto()
+
+
+def new_family() -> str:
+    """The name of what is to come from one sign-in."""
+    return uuid.uuid4().hex
+
+
+async def remember(connection: AsyncConnection, owner: int, family: str, token: IssuedToken) -> None:
+    """Note a refresh token that is given out, and forget some that have expired."""
+    expired = select(RefreshSession.id).where(RefreshSession.expires_at < token.issued_at).limit(_CLEANED_AT_ONCE)
+    # Skipping what another request cleans at this moment: waiting for one another could end in a deadlock.
+    await _forget((await connection.scalars(expired.with_for_update(skip_locked=True))).all(), connection)
+    await connection.execute(
+        insert(RefreshSession).values(
+            jti=token.jti,
+            authenticatable_id=owner,
+            family=family,
+            issued_at=token.issued_at,
+            expires_at=token.expires_at,
+        )
+    )
+
+
+async def forget_oldest_of_node(connection: AsyncConnection, node_id: int) -> None:
+    """Keep the newest tokens of a node only: a node that restarts every minute must not fill the table."""
+    oldest = (
+        select(RefreshSession.id)
+        .where(RefreshSession.authenticatable_id == node_id)
+        .order_by(RefreshSession.id.desc())
+        .offset(_MOST_OF_A_NODE)
+        .limit(_CLEANED_AT_ONCE)
+    )
+    await _forget((await connection.scalars(oldest)).all(), connection)
+
+
+async def _forget(ids: Sequence[int], connection: AsyncConnection) -> None:
+    if ids:
+        await connection.execute(delete(RefreshSession).where(RefreshSession.id.in_(ids)))
+
+
+async def node_may_refresh(connection: AsyncConnection, node_id: int, jti: str) -> bool:
+    """True if this refresh token of a node is still good."""
+    return (
+        await connection.scalar(
+            select(exists().where(*_live(RefreshSession.jti == jti, RefreshSession.authenticatable_id == node_id)))
+        )
+        or False
+    )
+
+
+async def use(connection: AsyncConnection, user_id: int, jti: str, now: datetime) -> tuple[Use, str]:
+    """Use up a user's refresh token; also its family. The caller's transaction must be committed whatever comes out.
+
+    The user's row is locked first: refreshes, sign-outs and password changes of one user happen one after another.
+    """
+    await lock_owner(connection, user_id)
+    mine = (RefreshSession.jti == jti, RefreshSession.authenticatable_id == user_id)
+    found = (await connection.execute(select(RefreshSession.family, RefreshSession.revoked_at).where(*mine))).first()
+    if found is None:
+        return Use.UNKNOWN, ""
+    if found.revoked_at is None:
+        await _revoke(connection, now, *mine)
+        return Use.ACCEPTED, found.family
+    if now - found.revoked_at <= GRACE and await _is_alive(connection, found.family):
+        return Use.ACCEPTED, found.family
+    await _revoke(connection, now, RefreshSession.family == found.family)
+    return Use.REUSED, found.family
+
+
+async def lock_owner(connection: AsyncConnection, identity: int) -> None:
+    """Wait until nobody else works on this identity's sessions."""
+    await connection.execute(select(Authenticatable.id).where(Authenticatable.id == identity).with_for_update())
+
+
+async def revoke_others(connection: AsyncConnection, user_id: int, kept_family: str | None, now: datetime) -> None:
+    """End all of a user's sessions but one."""
+    others = [] if kept_family is None else [RefreshSession.family != kept_family]
+    await _revoke(connection, now, RefreshSession.authenticatable_id == user_id, *others)
+
+
+async def _is_alive(connection: AsyncConnection, family: str) -> bool:
+    # A replaced token leaves its successor alive; in a family that was ended on purpose nothing is, and no grace given.
+    return await connection.scalar(select(exists().where(*_live(RefreshSession.family == family)))) or False
+
+
+async def _revoke(connection: AsyncConnection, now: datetime, *conditions: ColumnElement[bool]) -> None:
+    await connection.execute(update(RefreshSession).where(*_live(*conditions)).values(revoked_at=now))
+
+
+def _live(*conditions: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+    return (*conditions, RefreshSession.revoked_at.is_(None))

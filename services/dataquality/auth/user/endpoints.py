@@ -1,0 +1,67 @@
+"""Routes below `user`."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dataquality.auth.fields import PathId
+from dataquality.auth.parts import LinkMaker, OurParts
+from dataquality.auth.password.policy import require_good
+from dataquality.auth.user import repository, service
+from dataquality.auth.user.policy import AnyUser, UserCreator, UserViewer
+from dataquality.auth.user.render import render
+from dataquality.auth.user.schemas import Filter, UserChange, UserCreation
+from dataquality.core.links import Links
+from dataquality.core.paging import Paging
+from dataquality.core.session import ReadConnection, WriteSession
+
+router = APIRouter(prefix="/user")
+
+
+@router.get("")
+async def list_users(
+    caller: UserViewer, wanted: Filter, page: Paging, links: LinkMaker, connection: ReadConnection
+) -> JSONResponse:
+    """The users that the caller may see."""
+    statement = repository.listing(caller, wanted)
+    rows = (await connection.execute(page.apply(statement))).all()
+    return page.response(await render(connection, links, rows), await page.total(connection, statement, len(rows)))
+
+
+@router.post("")
+async def create_user(
+    caller: UserCreator, wanted: UserCreation, parts: OurParts, links: LinkMaker, session: WriteSession
+) -> JSONResponse:
+    """A new user."""
+    require_good(wanted.password, "password")
+    # Before the first statement: hashing takes long, and SQLite lets only one transaction write at a time.
+    hashed = await parts.passwords.hash(wanted.password)
+    return await _shown(session, links, await service.create(session, caller, wanted, hashed), 201)
+
+
+@router.get("/{user_id:int}")
+async def show_user(caller: AnyUser, user_id: PathId, links: LinkMaker, connection: ReadConnection) -> JSONResponse:
+    """One user; oneself always."""
+    row = await service.visible(connection, caller, user_id)
+    return JSONResponse((await render(connection, links, [row]))[0])
+
+
+@router.patch("/{user_id:int}")
+async def change_user(
+    caller: AnyUser, user_id: PathId, wanted: UserChange, links: LinkMaker, session: WriteSession
+) -> JSONResponse:
+    """Change a user."""
+    return await _shown(session, links, await service.update(session, caller, user_id, wanted), 200)
+
+
+@router.delete("/{user_id:int}")
+async def delete_user(caller: AnyUser, user_id: PathId, session: WriteSession) -> JSONResponse:
+    """Delete a user."""
+    await service.remove(session, caller, user_id)
+    return JSONResponse({"msg": f"User {user_id} was deleted."})
+
+
+async def _shown(session: AsyncSession, links: Links, row: Any, status: int) -> JSONResponse:
+    return JSONResponse((await render(await session.connection(), links, [row]))[0], status)

@@ -1,0 +1,61 @@
+"""Bodies and filters of requests about users."""
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from dataquality.auth.fields import Body, BodyId, BodyIds, Name, ShortText, Text
+from dataquality.core.query import Id, Instant
+
+
+class UserCreation(Body):
+    """A new user; without an organization, one of the caller's own."""
+
+    username: Name
+    firstname: ShortText
+    lastname: ShortText
+    password: Text
+    email: Name
+    organization_id: BodyId | None = None
+    roles: BodyIds | None = None
+    rules: BodyIds | None = None
+
+
+class UserChange(Body):
+    """What is to change; null, or left out: unchanged. `roles` and `rules` replace what was there."""
+
+    username: Name | None = None
+    firstname: ShortText | None = None
+    lastname: ShortText | None = None
+    email: Name | None = None
+    organization_id: BodyId | None = None
+    roles: BodyIds | None = None
+    rules: BodyIds | None = None
+    password: object = None
+
+    @field_validator("password")
+    @classmethod
+    def _refuse_password(cls, value: object) -> object:
+        if value is not None:
+            raise ValueError("cannot be changed here; its owner changes it with PATCH password/change")
+        return value
+
+
+class UserFilter(BaseModel):
+    """Which users are wanted; texts are SQL patterns."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    username: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    email: str | None = None
+    organization_id: Id | None = None
+    role_id: Id | None = None
+    rule_id: Id | None = None
+    last_seen_from: Instant | None = None
+    last_seen_till: Instant | None = None
+
+
+Filter = Annotated[UserFilter, Query()]
