@@ -44,6 +44,12 @@ lock: $(STAMP) ## choose the newest requirements that fit and lock them with the
 	$(BIN)/uv pip compile requirements/build.in --no-config --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --upgrade --output-file requirements/build.lock
 
+image: $(STAMP) ## build the server's image from this checkout
+	$(BIN)/vserver image build
+
+dist: $(STAMP) ## make dist/: wheels, locks and images for a site without internet
+	$(BIN)/python tools/dist.py
+
 clean: ## remove what the other targets made in this folder
 	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
