@@ -72,7 +72,7 @@ def list_environments(path: Path) -> list[EnvironmentSummary]:
 
 
 def _summary(source: Source, section: Section) -> EnvironmentSummary:
-    if not section.is_filled:
+    if not section.is_filled and not flaws_inside(source, section):
         return EnvironmentSummary(section.name, "empty", [])
     _, flaws = _checked(source, section, None)
     return EnvironmentSummary(section.name, "broken" if flaws else "filled", _problems(source, flaws))

@@ -122,9 +122,7 @@ def test_prod_is_meant_where_several_are_filled_in(write: Write) -> None:
 
 def test_without_prod_among_several_the_answer_names_them(write: Write) -> None:
     path = write("application: {port: 1}\nenvironments: {test: {port: 1}, prod: {}}\n")
-    with pytest.raises(
-        ConfigurationError, match=r"Filled in: application, test. Choose with -e application or -e test"
-    ):
+    with pytest.raises(ConfigurationError, match=r"application, test. Choose with -e application or -e test"):
         read_environment(path)
 
 
@@ -235,11 +233,14 @@ def test_a_value_behind_a_reference_is_not_shown_when_it_is_wrong(write: Write) 
 
 
 def test_a_list_of_environments_tells_their_states(write: Write) -> None:
-    path = write("application: ...\nenvironments: {prod: {port: 1}, acc: {port: x}, dev: {port: '${ABSENT}'}}\n")
+    path = write(
+        "application: ...\nenvironments: {prod: {port: 1}, acc: {port: x}, test: {<<: 5}, dev: {port: '${ABSENT}'}}\n"
+    )
     assert [(summary.name, summary.state, len(summary.problems)) for summary in list_environments(path)] == [
         ("application", "empty", 0),
         ("prod", "filled", 0),
         ("acc", "broken", 1),
+        ("test", "broken", 1),
         ("dev", "filled", 0),
     ]
 
