@@ -33,6 +33,9 @@ lint: $(STAMP) ## check style, types and import walls
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+bench: $(STAMP) ## measure, and print ratios against baselines of the same run
+	$(BIN)/python bench/api.py
+
 format: $(STAMP) ## lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -24,12 +24,12 @@ def hash_password(password: str) -> str:
 
 def verify_password(hashed: str, password: str) -> bool:
     """True if `hashed` (argon2id, or bcrypt as the older server wrote it) is of this password."""
-    if hashed.startswith(_BCRYPT_PREFIXES):
-        # bcrypt knows 72 bytes only; the older server cut silently, and so its hashes must be checked.
-        return bcrypt.checkpw(password.encode()[:72], hashed.encode())
     try:
+        if hashed.startswith(_BCRYPT_PREFIXES):
+            # bcrypt knows 72 bytes only; the older server cut silently, and so its hashes must be checked.
+            return bcrypt.checkpw(password.encode()[:72], hashed.encode())
         return _hasher.verify(hashed, password)
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, ValueError):
         return False
 
 

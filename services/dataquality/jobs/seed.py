@@ -98,7 +98,8 @@ def _void_cached_rights(connection: Connection) -> None:
 
 
 def _add_root_user(connection: Connection, hash_password: HashPassword) -> bool:
-    if connection.scalar(select(User.id).where(User.username == ROOT_USERNAME)) is not None:
+    # A root user that an administrator removed must not come back with the password that everybody knows.
+    if connection.scalar(select(User.id).limit(1)) is not None:
         return False
     user_id = _insert_root(connection, hash_password(FIRST_ROOT_PASSWORD))
     root_role = select(Role.id, literal(user_id)).where(Role.name == ROOT_ROLE, Role.organization_id.is_(None))
@@ -124,7 +125,7 @@ def _insert_root(connection: Connection, password_hash: str) -> int:
 
 
 def _root_organization(connection: Connection) -> int:
-    """The organization named root; one that is left from a deleted root user is used again."""
+    """The organization named root; one that is left from deleted users is used again."""
     known = select(Organization.id).where(Organization.name == ROOT_USERNAME).order_by(Organization.id)
     found = connection.scalars(known).first()
     if found is not None:

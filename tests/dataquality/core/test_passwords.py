@@ -29,7 +29,7 @@ def test_passwords_that_differ_after_72_bytes_differ():
     assert not verify_password(hashed, "x" * 72 + "b")
 
 
-@pytest.mark.parametrize("hashed", ["", "plain", "$argon2id$broken"])
+@pytest.mark.parametrize("hashed", ["", "plain", "$argon2id$broken", "$2b$broken"])
 def test_what_is_no_hash_fits_no_password(hashed: str):
     assert not verify_password(hashed, "plain")
 

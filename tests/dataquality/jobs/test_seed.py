@@ -3,11 +3,22 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from dataquality.core.passwords import verify_password
 from dataquality.jobs.seed import Seeded, root_password_is_default, seed
-from dataquality.model import Authenticatable, Base, Operation, Organization, Role, Rule, Scope, ServerState, User
+from dataquality.model import (
+    Authenticatable,
+    Base,
+    Operation,
+    Organization,
+    Role,
+    Rule,
+    Scope,
+    ServerState,
+    User,
+    utc_now,
+)
 from dataquality.model import permission as given
 from dataquality.model import role_rule_association as contains
 from support.databases import sync_engine
@@ -145,7 +156,15 @@ def test_it_is_known_whether_root_still_has_the_first_password(connection: Conne
     assert not root_password_is_default(connection)
 
 
-def test_a_deleted_root_user_comes_back_with_the_first_password(connection: Connection) -> None:
+def test_a_root_user_that_an_administrator_deleted_does_not_come_back(connection: Connection) -> None:
+    connection.execute(insert(Authenticatable.__table__).values(id=99, type="user", created_at=utc_now()))
+    connection.execute(insert(User.__table__).values(id=99, username="admin", password="x", organization_id=1))
+    connection.execute(delete(User).where(User.username == "root"))
+    assert not again(connection).root_user
+    assert connection.scalars(select(User.username)).all() == ["admin"]
+
+
+def test_where_no_user_is_left_root_comes_back_so_that_somebody_can_sign_in(connection: Connection) -> None:
     connection.execute(delete(User).where(User.username == "root"))
     connection.execute(delete(ServerState))
     assert again(connection).root_user
