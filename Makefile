@@ -16,7 +16,7 @@ help: ## list the targets
 setup: $(STAMP) ## make .venv with the locked requirements and this checkout
 
 $(STAMP): requirements/dev.lock pyproject.toml tools/find-python
-	@python=$$(tools/find-python) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)
+	@python=$$(tools/find-python) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
