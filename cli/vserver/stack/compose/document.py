@@ -50,6 +50,9 @@ _DATA = "/data"
 _LOGS = "/logs"
 _KEPT = "/kept"
 
+HIDDEN = ("secrets", "run", "compose")
+"""Folders of the data folder that a component must neither read nor write, though a SQLite file lies beside them."""
+
 _POSTGRES_SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "256MB",
@@ -274,9 +277,7 @@ class _Maker:
         return [*data, (paths.log, _LOGS)]
 
     def _mask(self) -> list[str]:
-        """The kept secrets lie in the data folder; no component may see those of the others there."""
-        inside = PurePosixPath(self.setting.paths.kept).name
-        return [f"{_DATA}/{inside}:mode=0,size=4k"] if self._on_sqlite() else []
+        return [f"{_DATA}/{name}:mode=0,size=4k" for name in HIDDEN] if self._on_sqlite() else []
 
     def _networks(self, component: Component) -> list[str]:
         """Mail is sent by `auth` and `worker`; a database of others may be anywhere."""

@@ -90,6 +90,15 @@ class Engine:
                 return None
             return dict(self._client.image.inspect(image).config.labels or {})
 
+    def image_id(self, image: str) -> str | None:
+        """The engine's own name for an image that is here."""
+        with _engine_errors(f"look for the image {image}"):
+            return self._client.image.inspect(image).id if self._client.image.exists(image) else None
+
+    def remove_unused_image(self, image: str) -> None:
+        """Remove an image that has lost its name, unless a container still runs it."""
+        subprocess.run([*self._docker, "image", "rm", image], capture_output=True, check=False)  # noqa: S603
+
     def pull(self, image: str) -> None:
         """Fetch an image from its registry."""
         with _engine_errors(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vserver.stack.compose.context import version
-from vserver.stack.compose.document import OWN_ACCOUNT, Paths, compose_document_text
+from vserver.stack.compose.document import HIDDEN, OWN_ACCOUNT, Paths, compose_document_text
 from vserver.stack.compose.engine import Project
 from vserver.stack.secrets import KEPT
 
@@ -78,6 +78,8 @@ class Files:
         """Make what is missing; what is there keeps its mode."""
         self.instance.data_folder.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(exist_ok=True)
+        for name in HIDDEN:
+            (self.instance.data_folder / name).mkdir(mode=0o700, exist_ok=True)
         self.log.mkdir(parents=True, exist_ok=True)
         self._link_log()
 

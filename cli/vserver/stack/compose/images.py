@@ -39,6 +39,7 @@ def ensure(engine: Engine, images: Iterable[str], progress: Progress) -> None:
 def build(engine: Engine, found: Sources, progress: Progress, tag: str | None = None) -> str:
     """Build our image from this installation; its name."""
     name = tag or image_name()
+    older = engine.image_id(name)
     said: list[str] = []
 
     def on_line(line: str) -> None:
@@ -56,6 +57,8 @@ def build(engine: Engine, found: Sources, progress: Progress, tag: str | None = 
             "The build needs the base image python:3.13-slim and a package index. On a site without internet bring "
             "the image in an archive: `vserver image load ARCHIVE`.",
         )
+    if older is not None and older != engine.image_id(name):
+        engine.remove_unused_image(older)
     return name
 
 
