@@ -38,7 +38,10 @@ class StackStatus:
 class Driver(Protocol):
     """Carries a plan out. Methods raise `CommandError` with cause and remedy; none leaves a stack half-started."""
 
-    name: DriverName
+    @property
+    def name(self) -> DriverName:
+        """Which of the two it is."""
+        ...
 
     def plan(self, port: int | None = None, ip: str | None = None, image: str | None = None) -> Plan:
         """The plan of this driver's instance, with the options of `start` laid over the configuration."""

@@ -105,6 +105,7 @@ def _every_reply() -> list[str]:
         "\t>X-Request-Id {http.request.uuid}",
         "\t>Access-Control-Allow-Origin *",
         "\t-Server",
+        "\t-Via",
         "}",
     ]
 

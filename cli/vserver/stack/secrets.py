@@ -1,11 +1,11 @@
 """What both drivers do about secrets: fill the kept folder, and word the order for `dataquality.jobs.secrets`."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from vserver.stack.files import write_private
 from vserver.stack.plan import Plan, SecretPlan
 
 SECRETS_MODULE = "dataquality.jobs.secrets"
@@ -41,12 +41,12 @@ def keep_given(kept: Path, secrets: SecretPlan) -> None:
     kept.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = _once_given(kept)
     # First the list, then what it names: after a crash in between, all of them can still be taken out.
-    _write(kept / _GIVEN, json.dumps(sorted(before | secrets.given.keys())))
+    write_private(kept / _GIVEN, json.dumps(sorted(before | secrets.given.keys())))
     for name, value in secrets.given.items():
-        _write(kept / name, value)
+        write_private(kept / name, value)
     for name in before - secrets.given.keys() - STAYS:
         (kept / name).unlink(missing_ok=True)
-    _write(kept / _GIVEN, json.dumps(sorted(secrets.given)))
+    write_private(kept / _GIVEN, json.dumps(sorted(secrets.given)))
 
 
 def _once_given(kept: Path) -> set[str]:
@@ -54,14 +54,6 @@ def _once_given(kept: Path) -> set[str]:
         return set(json.loads((kept / _GIVEN).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
         return set()
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    aside.replace(path)
 
 
 def specification(plan: Plan, readers: Mapping[str, Reader], folders: Sequence[Owned] = ()) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from vserver.stack.files import write_private
 from vserver.stack.gateway import HEALTH_PATH
 from vserver.stack.local.place import Place
 from vserver.stack.plan import Component, ComponentName, Gateway, HttpCheck, ModuleCheck, Postgres, Redis
@@ -108,9 +109,7 @@ def _program(script: Path) -> str | None:
 
 def save(file: Path, watches: Iterable[Watch], address: str) -> None:
     """Keep what `status` needs to look after a stack that was started with other options or another configuration."""
-    aside = file.with_suffix(".new")
-    aside.write_text(json.dumps({"address": address, "watches": [asdict(item) for item in watches]}), encoding="utf-8")
-    aside.replace(file)
+    write_private(file, json.dumps({"address": address, "watches": [asdict(item) for item in watches]}))
 
 
 def load(file: Path) -> tuple[str | None, list[Watch]]:

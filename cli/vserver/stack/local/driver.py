@@ -26,11 +26,11 @@ _LOGS = ("postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker",
 
 
 class LocalDriver:
-    """Runs one instance as processes of this machine."""
+    """Runs one instance as processes of this machine. `environment` may be missing where nothing is started."""
 
     name: DriverName = "local"
 
-    def __init__(self, instance: "Instance", environment: "Environment") -> None:
+    def __init__(self, instance: "Instance", environment: "Environment | None" = None) -> None:
         self._instance = instance
         self._environment = environment
         self._place = Place(instance.id, instance.data_folder, instance.log_folder)
@@ -38,6 +38,8 @@ class LocalDriver:
 
     def plan(self, port: int | None = None, ip: str | None = None, image: str | None = None) -> Plan:
         """The plan of this instance, with the options of `start` laid over the configuration."""
+        if self._environment is None:
+            raise CommandError("a plan needs the environment's configuration", exit_code=ExitCode.FAULT)
         if image is not None:
             raise CommandError(
                 "--image names a container image, but the local driver runs no containers",

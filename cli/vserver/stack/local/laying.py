@@ -1,14 +1,12 @@
 """What lies ready before a stack is started: folders, secrets, scripts, the database, supervisor's configuration."""
 
-import os
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 from vserver.errors import CommandError
 from vserver.stack.driver import Progress
+from vserver.stack.files import write_private
 from vserver.stack.local import programs, supervisor
 from vserver.stack.local.place import Place
 from vserver.stack.local.postgres import make_database
@@ -30,13 +28,13 @@ def lay_out(plan: Plan, place: Place, runtime: Runtime, progress: Progress) -> N
                 if make_database(place, runtime, postgres, place.secrets / component.name / "postgres_password"):
                     progress("made the database")
             case Gateway(caddyfile):
-                _write(place.run / programs.CADDYFILE, caddyfile)
+                write_private(place.run / programs.CADDYFILE, caddyfile)
             case _:
                 pass
         _write_scripts(component, place, runtime)
     logs = {component.name: place.log_of(component.name) for component in plan.components}
     kept_running = [component for component in plan.components if not component.once]
-    _write(place.run / "supervisord.conf", supervisor.configuration(kept_running, place.socket, logs))
+    write_private(place.run / "supervisord.conf", supervisor.configuration(kept_running, place.socket, logs))
 
 
 def _lay_secrets(plan: Plan, place: Place, runtime: Runtime) -> None:
@@ -63,13 +61,15 @@ def _write_scripts(component: Component, place: Place, runtime: Runtime) -> None
     variables = programs.component_environment(component, place, runtime)
     folder = programs.folder(component, place)
     arguments = programs.command(component, place, runtime)
-    _write(place.script(component.name), programs.script(arguments, variables, folder, f"Runs {component.name}."))
+    write_private(
+        place.script(component.name), programs.script(arguments, variables, folder, f"Runs {component.name}.")
+    )
     check = programs.check_command(component, place, runtime)
     if check is not None:
         # A check is no part of the instance: without the mark nobody takes it for a process that was left.
         unmarked = {name: value for name, value in variables.items() if name != MARK}
         text = programs.script(check, unmarked, folder, f"Says whether {component.name} is healthy.")
-        _write(place.script(f"{component.name}-health"), text)
+        write_private(place.script(f"{component.name}-health"), text)
 
 
 def run_once(component: Component, place: Place, stop: threading.Event) -> int | None:
@@ -98,13 +98,3 @@ def tidy(place: Place) -> None:
     place.socket.unlink(missing_ok=True)
     if place.socket.parent != place.run and place.socket.parent.is_dir():
         place.socket.parent.rmdir()
-
-
-def _write(path: Path, text: str) -> None:
-    """For this account alone, and whole or not at all."""
-    aside = path.with_name(f"{path.name}.new")
-    aside.unlink(missing_ok=True)
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding=sys.getfilesystemencoding(), errors="surrogateescape") as file:
-        file.write(text)
-    aside.replace(path)

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 from vserver.errors import CommandError, ExitCode
+from vserver.stack.files import write_private
 from vserver.stack.local import processes
 from vserver.stack.plan import Published
 from vserver.stack.site import LOCAL_PORT_USERS, PortUser
@@ -21,7 +22,7 @@ def keep_ports(file: Path) -> dict[PortUser, int]:
         for name in LOCAL_PORT_USERS:
             chosen[name] = reserved.port(known.get(name))
     if chosen != known:
-        file.write_text(json.dumps(chosen), encoding="utf-8")
+        write_private(file, json.dumps(chosen))
     return chosen
 
 
