@@ -28,7 +28,7 @@ def make_app(settings: Settings) -> FastAPI:
     # The others ask this service over HTTP; it need not ask itself.
     context.permissions = DatabasePermissions(context.database)
     context.parts[AuthParts] = make_parts(settings)
-    return create_app(context, token, password, user, role, rule, server, rights, on_start=_start)
+    return create_app(context, token, password, user, role, rule, server, rights, on_start=_start, on_stop=_stop)
 
 
 async def _start(context: Context) -> None:
@@ -42,3 +42,7 @@ async def _start(context: Context) -> None:
         return
     if is_default:
         log.warning("The user root still has its first password, which everybody knows. Log in and change it.")
+
+
+async def _stop(context: Context) -> None:
+    context.part(AuthParts).passwords.close()

@@ -88,7 +88,9 @@ async def add_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule
     return rule_repository.of_role(role_id)
 
 
-async def remove_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Select[*tuple[Any, ...]]:
+async def remove_rule(
+    session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int
+) -> Select[*tuple[Any, ...]]:
     """Take a rule out of a role; the statement for the rules that are left."""
     connection = await session.connection()
     await _changeable(connection, caller, Operation.DELETE, role_id)
