@@ -79,23 +79,13 @@ class ComposeDriver:
         stdin: BinaryIO | None = None,
         on_line: Progress | None = None,
     ) -> int:
-        """Run a module in a container like `migrate`'s. What it needs is started for it, and stopped again."""
+        """Run a module in a container like `migrate`'s, beside the running stack."""
         engine = connect()
         before = engine.containers(self._id)
         self._refuse_others(before)
-        say = on_line or _quiet
         if states.stack_status(before, plan).state == "stopped":
-            self._files.make_folders()
-            with self._files.lock():
-                self._prepare(engine, plan, before, say)
-            try:
-                # Without `--no-deps` this also starts what it needs, and waits for it.
-                if engine.compose(self._files.project, ["run", "--rm", "-T", "migrate"], _quiet, self._watch(engine)):
-                    raise diagnosis.failure(engine, self._id, plan, [])
-                return self._run_job(engine, module, arguments, stdin, say)
-            finally:
-                self._down(engine, _quiet)
-        return self._run_job(engine, module, arguments, stdin, say)
+            raise CommandError("This instance is not running", "Start it with `vserver start`, then try again.")
+        return self._run_job(engine, module, arguments, stdin, on_line or _quiet)
 
     def follow_logs(self) -> int:
         """Copy the containers' logs to the console until Ctrl-C."""

@@ -2,11 +2,12 @@
 
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from vserver.errors import CommandError
 from vserver.stack.compose.context import FINGERPRINT, Sources, image_name, sources, version
-from vserver.stack.compose.document import Image
+from vserver.stack.compose.document import PARTS_IMAGES, Image
 from vserver.stack.compose.engine import Engine
 from vserver.stack.driver import Progress
 
@@ -26,6 +27,36 @@ def ensure_own(engine: Engine, named: str | None, progress: Progress) -> Image:
     elif labels.get(FINGERPRINT) != found.fingerprint():
         _other_sources(engine, found, progress)
     return Image(name)
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """An image that a stack runs."""
+
+    name: str
+    what: str
+    id: str | None
+    """None when it is not here."""
+    note: str
+
+
+def overview(engine: Engine) -> list[ImageInfo]:
+    """The images of this version, our own first."""
+    parts = zip(PARTS_IMAGES, ("Postgres", "Redis", "gateway"), strict=True)
+    return [_own_info(engine), *(_info(engine, name, what, "fetched at the next start") for name, what in parts)]
+
+
+def _own_info(engine: Engine) -> ImageInfo:
+    name = image_name()
+    labels = engine.image_labels(name)
+    if labels is not None and labels.get(FINGERPRINT) != sources().fingerprint():
+        return ImageInfo(name, "server", engine.image_id(name), "built from other sources than this installation")
+    return _info(engine, name, "server", "built at the next start")
+
+
+def _info(engine: Engine, name: str, what: str, when_missing: str) -> ImageInfo:
+    found = engine.image_id(name)
+    return ImageInfo(name, what, found, "" if found else f"not here: {when_missing}")
 
 
 def ensure(engine: Engine, images: Iterable[str], progress: Progress) -> None:
