@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from vserver.config.instance import Found, Instance
     from vserver.config.names import Scope
 
-Name = Annotated[str | None, typer.Option("-n", "--name", help="Name of the configuration.", show_default=False)]
+Name = Annotated[
+    str | None, typer.Option("-n", "--name", metavar="NAME", help="Name of the configuration.", show_default=False)
+]
 Config = Annotated[
     Path | None,
-    typer.Option("-c", "--config", help="Configuration file; wins over the name.", show_default=False),
+    typer.Option("-c", "--config", metavar="FILE", help="Configuration file; wins over the name.", show_default=False),
 ]
 Environment = Annotated[
     str | None,

@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from vserver.config.instance import Instance
     from vserver.stack.driver import Driver, StackStatus
 
-Ip = Annotated[str | None, typer.Option("--ip", help="Address to listen on, in place of the configuration's.")]
-Port = Annotated[
-    int | None, typer.Option("-p", "--port", min=1, max=65535, help="Port, in place of the configuration's.")
+Ip = Annotated[
+    str | None, typer.Option("--ip", metavar="IP", help="Address to listen on, in place of the configuration's.")
 ]
-Image = Annotated[str | None, typer.Option("-i", "--image", help="Image of the server (driver compose).")]
+Port = Annotated[
+    int | None,
+    typer.Option("-p", "--port", metavar="PORT", min=1, max=65535, help="Port, in place of the configuration's."),
+]
+Image = Annotated[
+    str | None, typer.Option("-i", "--image", metavar="IMAGE", help="Image of the server (driver compose).")
+]
 Attach = Annotated[bool, typer.Option("--attach/--detach", help="Show the logs afterwards; Ctrl-C only detaches.")]
 
 

@@ -118,3 +118,13 @@ def as_components(left: Iterable[Process]) -> tuple[ComponentStatus, ...]:
 def _component_of(process: Process) -> ComponentName | None:
     by_program = _BY_PROGRAM.get(process.name())
     return by_program or _BY_COMPONENT.get(process.environ().get("DATAQUALITY_COMPONENT", ""))
+
+
+def running_from(folder: Path) -> bool:
+    """Whether any process runs a program, or a script, that lies below `folder`."""
+    start = f"{folder}/"
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if any(word.startswith(start) for word in (process.exe(), *process.cmdline())):
+                return True
+    return False
