@@ -59,7 +59,7 @@ def migrate(url: str | URL, wait_seconds: float = WAIT_SECONDS) -> Migrated:
         _make_file(engine.url)
         wait_for_database(engine, wait_seconds)
         with engine.begin() as connection:
-            _lock(connection, wait_seconds)
+            lock_database(connection, wait_seconds)
             return _migrate_locked(connection)
     except DBAPIError as error:
         raise CannotMigrate(
@@ -134,8 +134,8 @@ def _migrate_locked(connection: Connection) -> Migrated:
     return Migrated(before, known_revisions()[0], seeded, root_password_is_default(connection))
 
 
-def _lock(connection: Connection, seconds: float) -> None:
-    """Be alone until the end of the transaction."""
+def lock_database(connection: Connection, seconds: float) -> None:
+    """Be the only job on this database until the end of the transaction; other jobs wait up to `seconds`."""
     if connection.dialect.name == "sqlite":
         return  # BEGIN IMMEDIATE did it
     connection.execute(text(f"SET LOCAL lock_timeout = {max(1, int(seconds * 1000))}"))

@@ -1,0 +1,1 @@
+"""Batch import: a YAML file of organizations, their users, and their collaborations."""

@@ -1,0 +1,95 @@
+"""PyYAML's parser behind types: text in, nodes with line numbers out.
+
+Plain text is resolved to the few types that an import file has; `010` and `50:00` are not read as anything odd.
+"""
+
+import re
+from typing import Any, cast
+
+import yaml
+
+from dataquality.jobs.importer.problems import InvalidFile, Place, Problem, quoted
+
+TAG = "tag:yaml.org,2002:"
+_BASE: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+_DEEPEST = 20
+_REMEDY = "Check indentation, quotes and brackets there and in the lines above"
+
+
+class _Loader(_BASE):
+    yaml_implicit_resolvers: Any = {}  # noqa: RUF012 - PyYAML's own way
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF", "tTfFyYnNoO"),
+    ("number", r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?", "-+0123456789"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+):
+    cast(Any, _Loader).add_implicit_resolver(TAG + _tag, re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def compose(content: bytes) -> yaml.Node:
+    """The nodes of the one document in the file. Raises InvalidFile, with nothing quoted that may be a secret."""
+    text = _join_surrogates(_decode(content))
+    try:
+        _refuse_depth(text)
+        node = cast(Any, yaml).compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _invalid(mark.line + 1 if mark else 1, *_words(error)) from None
+    except yaml.YAMLError:
+        raise _invalid(1, "this is not YAML: it holds a control character", "Remove it") from None
+    if node is None:
+        raise _invalid(1, "the file is empty", "Begin it with `organizations:`, as the manual's example does")
+    return node
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _invalid(line, "the file is not UTF-8 text", "Save it in UTF-8") from None
+
+
+def _refuse_depth(text: str) -> None:
+    """Building the nodes recurses in C, where too deep a file would end the process; reading the events does not."""
+    depth = 0
+    for event in cast(Any, yaml).parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise _invalid(event.start_mark.line + 1, "the file is nested too deeply", "An import file has five levels")
+
+
+_PAIR = re.compile(r"\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def _join_surrogates(text: str) -> str:
+    """JSON writes characters beyond 16 bits as two escapes, which YAML does not know."""
+    if not text.lstrip().startswith("{"):
+        return text
+    return _PAIR.sub(lambda pair: pair[0] if pair[1] is None else _character(pair[1], pair[2]), text)
+
+
+def _character(high: str, low: str) -> str:
+    return bytes.fromhex(high + low).decode("utf-16-be")
+
+
+def _invalid(line: int, message: str, remedy: str) -> InvalidFile:
+    return InvalidFile([Problem(Place("", line), message, remedy)])
+
+
+def _words(error: yaml.MarkedYAMLError) -> tuple[str, str]:
+    problem = error.problem or error.context or "it does not follow the rules"
+    if "single document" in str(error.context):
+        return "a second YAML document begins here", "Keep one: remove the line of --- before it"
+    if "alias" in problem:
+        return "this is not YAML: a * that refers to no anchor", "Put a text that starts with * in quotes"
+    if "mapping values are not allowed" in problem:
+        remedy = "Check the indentation, and put a text that holds a colon and a blank in quotes"
+        return "this is not YAML: a colon where no key may stand", remedy
+    if "cannot start any token" in problem:
+        return "this is not YAML: no value may start with this character", "Put the text in quotes"
+    hidden = re.sub(r"'(?!<)[^']{2,}'|\"[^\"]{2,}\"", "what stands there", problem)
+    return f"this is not YAML: {quoted(hidden)[1:-1]}", _REMEDY
