@@ -6,10 +6,11 @@ platformdirs is not used: it looks for logs and for macOS' shared folders elsewh
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from vserver.config.names import APP, Scope
+from vserver.stack.local import service_account
 
 _PRODUCT = PurePath(APP, "server")
 
@@ -40,6 +41,29 @@ def standard_folders(
         found = _linux(scope, variables, PurePosixPath(home))
     configuration, data, log = found
     return StandardFolders(Path(str(configuration)), Path(str(data)), Path(str(log)))
+
+
+def instance_folders(scope: Scope) -> StandardFolders:
+    """Where instances keep data and logs: the standard folders, but for what root keeps to itself.
+
+    What root starts at user level runs as an account of its own, which root's home usually does not let in; then its
+    data and logs stand below that account's folder. A folder that an XDG variable names is taken as it is.
+    """
+    found = standard_folders(scope)
+    if scope == "system" or not service_account.is_root():
+        return found
+    return replace(
+        found,
+        data=_entered("XDG_DATA_HOME", found.data, "data"),
+        log=_entered("XDG_CACHE_HOME", found.log, "log"),
+    )
+
+
+def _entered(variable: str, folder: Path, name: str) -> Path:
+    is_chosen = PurePosixPath(os.environ.get(variable, "")).is_absolute()
+    if is_chosen or service_account.open_to_all(folder):
+        return folder
+    return service_account.HOME / "root" / name
 
 
 def _linux(scope: Scope, variables: Mapping[str, str], home: PurePosixPath) -> tuple[PurePath, ...]:

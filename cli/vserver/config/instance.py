@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from vserver.config.folders import standard_folders
+from vserver.config.folders import instance_folders, standard_folders
 from vserver.config.names import APP, SCOPES, EnvironmentName, Scope, wrong_name
 from vserver.config.reader import LoadedEnvironment, read_environment
 from vserver.config.sections import Directories
@@ -141,7 +141,7 @@ def instance_of(
     """The instance of an environment; without `directories` where it is by default."""
     slug = re.sub(r"[^a-z0-9_-]", "-", file.name.lower())
     own = "-".join((APP, slug, environment, file.scope))
-    log_folder = (directories and directories.log) or standard_folders(file.scope).log
+    log_folder = (directories and directories.log) or instance_folders(file.scope).log
     tail = f"-{file.digest}" if file.is_foreign else ""
     return Instance(
         scope=file.scope,
@@ -161,7 +161,7 @@ def _data_root(file: ConfigurationFile, directories: Directories | None) -> Path
     tail = f"-{file.digest}" if file.is_foreign else ""
     if directories and directories.data:
         return directories.data / f"{file.name}-{file.scope}{tail}"
-    return standard_folders(file.scope).data / f"{file.name}{tail}"
+    return instance_folders(file.scope).data / f"{file.name}{tail}"
 
 
 def _standard_path(name: str, scope: Scope) -> Path:

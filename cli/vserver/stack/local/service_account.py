@@ -19,6 +19,9 @@ HOME = Path("/var/lib/dataquality")
 
 T = TypeVar("T")
 
+_NOBODY = -1
+"""An account that no file belongs to."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -105,6 +108,11 @@ def blocker(path: Path, uid: int, gid: int) -> Path | None:
 def reachable(path: Path, uid: int, gid: int) -> bool:
     """Whether an account can enter every folder above `path` and read it, as far as it exists."""
     return blocker(path, uid, gid) is None
+
+
+def open_to_all(path: Path) -> bool:
+    """Whether everybody may enter the existing folders on the way to `path`."""
+    return blocker(path / "x", _NOBODY, _NOBODY) is None
 
 
 def enterable(path: Path, uid: int, gid: int) -> bool:
