@@ -107,7 +107,7 @@ def _program(script: Path) -> str | None:
     return None if done.returncode == 0 else (said[-1] if said else f"its health check ended with {done.returncode}")
 
 
-def save(file: Path, watches: Iterable[Watch], address: str) -> None:
+def save(file: Path, watches: Iterable[Watch], address: str | None) -> None:
     """Keep what `status` needs to look after a stack that was started with other options or another configuration."""
     write_private(file, json.dumps({"address": address, "watches": [asdict(item) for item in watches]}))
 

@@ -75,13 +75,12 @@ class LocalDriver:
         stdin: BinaryIO | None = None,
         on_line: Progress | None = None,
     ) -> int:
-        """Run a module once in the place of `migrate`; the stack must run, for its database and Redis are needed."""
-        if self.status().state not in {"running", "degraded"}:
-            raise CommandError("This instance is not running", "Start it with `vserver start`, then try again.")
+        """Run a module once in the place of `migrate`. What it needs is started for it where it does not run."""
+        say = on_line or _silent
         account = self._account()
-        runtime = runtime_for(account, on_line or _silent)
+        runtime = runtime_for(account, say)
         work = job.Job(self._place, runtime, plan.component("migrate"), module, tuple(arguments))
-        return acting_as(account, lambda: work.run(stdin, on_line or _silent))
+        return acting_as(account, lambda: self._stack.run_job(plan, runtime, lambda: work.run(stdin, say), say))
 
     def follow_logs(self) -> int:
         """Copy the logs to the console until Ctrl-C or until the stack ends."""

@@ -3,9 +3,9 @@
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vserver.errors import CommandError, ExitCode
@@ -17,7 +17,7 @@ from vserver.stack.local.place import Place
 from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
 from vserver.stack.local.tail import last_lines
-from vserver.stack.plan import Component, Plan, Published
+from vserver.stack.plan import Component, Plan
 from vserver.stack.site import PortUser
 
 START_SECONDS = 90
@@ -54,6 +54,20 @@ class LocalStack:
                 self._end_all()
             self._start(plan, runtime, progress)
             return self.status()
+
+    def run_job(self, plan: Plan, runtime: Runtime, work: Callable[[], int], progress: Progress) -> int:
+        """Do `work` while its database and Redis run; where nothing runs, they are started for it and stopped again."""
+        self.place.make()
+        if self.status().state in {"running", "degraded"}:
+            return work()
+        with only_one(self._lock):
+            if self.status().state == "orphaned":
+                self._end_all()
+            self._start(_needed_by_jobs(plan), runtime, progress)
+            try:
+                return work()
+            finally:
+                self._end_all()
 
     def stop(self, progress: Progress) -> StackStatus:
         """Stop all of it; answers how it was before."""
@@ -135,12 +149,12 @@ class LocalStack:
         return now
 
     def _start(self, plan: Plan, runtime: Runtime, progress: Progress) -> None:
-        gateway = plan.component("gateway").published
-        if gateway is not None:
+        published = [component.published for component in plan.components if component.published]
+        for gateway in published:
             ports.check_free(gateway)
         try:
             laying.lay_out(plan, self.place, runtime, progress)
-            checks.save(self._watches, map(checks.watch, plan.components), _address(plan, gateway))
+            checks.save(self._watches, map(checks.watch, plan.components), _address(plan))
             supervisor.launch(runtime.python, self.place.run, environment(self.place, runtime))
             in_order(plan.components, lambda component, stop: self._bring_up(component, stop, progress))
         except BaseException:
@@ -229,9 +243,16 @@ class LocalStack:
             time.sleep(_PAUSE)
 
 
-def _address(plan: Plan, gateway: Published | None) -> str:
+def _needed_by_jobs(plan: Plan) -> Plan:
+    job = plan.component("migrate")
+    return replace(plan, components=tuple(part for part in plan.components if part.name in {*job.needs, job.name}))
+
+
+def _address(plan: Plan) -> str | None:
+    """Where the API answers, seen from this machine; None for a plan without a gateway."""
+    gateway = next((component.published for component in plan.components if component.published), None)
     if gateway is None:
-        return ""
+        return None
     host = checks.reached_at(gateway.ip)
     path = plan.component("auth").environment["DATAQUALITY_API_PATH"]
     return f"http://{f'[{host}]' if ':' in host else host}:{gateway.port}{path}"
