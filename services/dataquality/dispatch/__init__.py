@@ -1,0 +1,1 @@
+"""What is asked and answered: tasks, results, and the events that tell nodes of them."""

@@ -1,0 +1,53 @@
+"""Sends jobs by the clock: `python -m dataquality.dispatch.beat`. Keeps nothing: it may run on a read-only disk."""
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from dataquality.core.logs import set_up_logging
+from dataquality.core.settings import settings_from_environment
+from dataquality.dispatch.celery import JobQueue, quiet_libraries
+from dataquality.dispatch.jobs import sing
+from dataquality.dispatch.names import CANARY, CLEAN_OUTBOX, DRAIN_OUTBOX
+from dataquality.dispatch.redis_sync import connect_redis_sync
+
+log = structlog.stdlib.get_logger(__name__)
+SCHEDULE = {DRAIN_OUTBOX: 2.0, CANARY: 10.0, CLEAN_OUTBOX: 600.0}
+"""Jobs, and every how many seconds they are sent."""
+
+
+def main() -> int:
+    """Send jobs until SIGTERM; the exit code."""
+    settings = settings_from_environment()
+    quiet_libraries()
+    set_up_logging(settings)
+    beat = JobQueue(settings.redis_url).beat(SCHEDULE, _noting(connect_redis_sync(settings.redis_url)))
+
+    def stop(_signal: int, _frame: object) -> None:
+        beat.stop()
+
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, stop)
+    log.info("sends jobs")
+    beat.run()
+    return 0
+
+
+def _noting(redis: Any) -> Callable[[str], None]:
+    def note(job: str) -> None:
+        if job != CANARY:
+            return
+        try:
+            sing(redis, "beat")
+        except RedisError as error:
+            log.warning("the canary could not be noted", error=type(error).__name__)
+
+    return note
+
+
+if __name__ == "__main__":
+    sys.exit(main())

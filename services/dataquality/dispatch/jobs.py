@@ -1,0 +1,83 @@
+"""The jobs of the worker. Each process of its pool makes its own connections, when first it needs them."""
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
+
+from dataquality.core.database import create_autocommit_engine
+from dataquality.core.settings import Settings
+from dataquality.dispatch.celery import JobQueue
+from dataquality.dispatch.names import CANARY, CANARY_KEYS, CANARY_MAX_AGE, CLEAN_OUTBOX, DRAIN_OUTBOX
+from dataquality.dispatch.outbox.claims import Outbox
+from dataquality.dispatch.outbox.drain import drain
+from dataquality.dispatch.redis_sync import connect_redis_sync
+from dataquality.dispatch.sockets.managers import NobodyListens, RoomEmitter
+from dataquality.model import utc_now
+
+log = structlog.stdlib.get_logger(__name__)
+KEEP_SENT = timedelta(days=1)
+"""How long events stay in the outbox after they were sent: for looking, in case of trouble."""
+
+
+class Jobs:
+    """What the jobs stand on and what they do."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def register(self, queue: JobQueue) -> None:
+        """Let a worker of this queue run them."""
+        queue.register(DRAIN_OUTBOX, self.drain_outbox)
+        queue.register(CANARY, self.canary)
+        queue.register(CLEAN_OUTBOX, self.clean_outbox)
+
+    def drain_outbox(self, request_id: str = "") -> None:
+        """Emit what waits. `request_id` is of the request that asked for it; the sweep has none."""
+        with bound_contextvars(**({"request_id": request_id} if request_id else {})):
+            sent = _attempt("events wait", lambda: drain(self._outbox, self._emitter))
+            if sent:
+                log.info("events emitted", count=sent)
+
+    def canary(self) -> None:
+        """Say that jobs are run."""
+        _attempt("canary", lambda: sing(self._redis, "worker"))
+
+    def clean_outbox(self) -> None:
+        """Delete old events that were sent."""
+        forgotten = _attempt("events not cleaned", lambda: self._outbox.forget_sent(KEEP_SENT))
+        log.info("outbox cleaned", count=forgotten)
+
+    @cached_property
+    def _outbox(self) -> Outbox:
+        return Outbox(create_autocommit_engine(self._settings.database_url), secrets.token_hex(8))
+
+    @cached_property
+    def _redis(self) -> Any:
+        return connect_redis_sync(self._settings.redis_url)
+
+    @cached_property
+    def _emitter(self) -> RoomEmitter:
+        return RoomEmitter(self._redis)
+
+
+def sing(redis: Any, who: str) -> None:
+    """Note in Redis that the canary is alive, as the worker or as beat sees it."""
+    redis.set(CANARY_KEYS[who], utc_now().isoformat(), ex=CANARY_MAX_AGE * 10)
+
+
+def _attempt(what: str, job: Callable[[], int | None]) -> int | None:
+    # A database or a Redis that is away is no fault of the job: the next sweep tries again.
+    try:
+        return job()
+    except NobodyListens:
+        log.info(f"{what}: no dispatch service listens at the moment")
+    except (SQLAlchemyError, RedisError, OSError) as error:
+        log.warning(f"{what}: {type(error).__name__}: {str(error).splitlines()[0]}")
+    return None

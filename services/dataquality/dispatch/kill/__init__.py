@@ -1,0 +1,1 @@
+"""Kills: what runs is to end."""

@@ -1,0 +1,28 @@
+"""Routes that end what runs."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from dataquality.core.session import WriteSession, after_commit
+from dataquality.dispatch.kill import service
+from dataquality.dispatch.kill.policy import Killer
+from dataquality.dispatch.kill.schemas import KillBody
+from dataquality.dispatch.parts import Kick
+
+router = APIRouter(prefix="/kill")
+
+
+@router.post("/task")
+async def kill_task(caller: Killer, body: KillBody, session: WriteSession, kicker: Kick) -> JSONResponse:
+    """End a task and its subtasks."""
+    await service.end_task(session, caller, body.id)
+    after_commit(session, kicker.kick)
+    return JSONResponse({"msg": f"Task {body.id} was killed; its nodes are told to end its containers."})
+
+
+@router.post("/node/tasks")
+async def kill_tasks_of_node(caller: Killer, body: KillBody, session: WriteSession, kicker: Kick) -> JSONResponse:
+    """End all tasks on one node."""
+    await service.end_tasks_of_node(session, caller, body.id)
+    after_commit(session, kicker.kick)
+    return JSONResponse({"msg": f"Node {body.id} is told to end all that it runs."})

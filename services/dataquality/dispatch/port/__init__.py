@@ -1,0 +1,1 @@
+"""Ports that algorithms open to the others of their task."""

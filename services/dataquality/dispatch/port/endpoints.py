@@ -1,0 +1,52 @@
+"""Routes of ports."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from dataquality.core.callers import forbidden
+from dataquality.core.errors import NotFound
+from dataquality.core.paging import Paging, page_of
+from dataquality.core.session import ReadConnection, WriteSession
+from dataquality.dispatch.fields import FilterId, PathId
+from dataquality.dispatch.port import service
+from dataquality.dispatch.port.policy import PortKeeper, PortLister, PortViewer
+from dataquality.dispatch.port.schemas import PortBody, PortFilters
+from dataquality.model import Operation
+
+router = APIRouter(prefix="/port")
+
+
+@router.get("")
+async def list_ports(
+    caller: PortLister, filters: Annotated[PortFilters, Query()], page: Paging, connection: ReadConnection
+) -> JSONResponse:
+    """Ports that the caller may see, newest first."""
+    return await page_of(connection, page, service.port_list(caller, filters), service.show)
+
+
+@router.get("/{port_id:int}")
+async def get_port(port_id: PathId, caller: PortViewer, connection: ReadConnection) -> JSONResponse:
+    """One port."""
+    row = await service.find_port(connection, port_id, caller)
+    if row is None:
+        raise NotFound(f"There is no port with the id {port_id}.")
+    if not row.readable:
+        raise forbidden("port", Operation.VIEW)
+    return JSONResponse(service.show(row))
+
+
+@router.post("")
+async def open_port(caller: PortKeeper, body: PortBody, session: WriteSession) -> JSONResponse:
+    """A port that an algorithm has open from now on."""
+    return JSONResponse(service.show(await service.open_port(session, caller, body)), 201)
+
+
+@router.delete("")
+async def close_ports(
+    caller: PortKeeper, result_id: Annotated[FilterId, Query()], session: WriteSession
+) -> JSONResponse:
+    """The ports of a result are closed; nodes say so after each container, also where none was open."""
+    await service.close_ports(session, caller, result_id)
+    return JSONResponse({"msg": f"Result {result_id} has no open port."})

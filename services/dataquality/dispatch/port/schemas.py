@@ -1,0 +1,23 @@
+"""What requests about ports may hold."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dataquality.dispatch.fields import Body, BodyId, FilterId, Filters, ShortText
+
+
+class PortBody(Body):
+    """A port that the algorithm of a result has open."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    result_id: BodyId
+    label: ShortText | None = None
+
+
+class PortFilters(Filters):
+    """The filters of `GET port`."""
+
+    task_id: FilterId | None = None
+    result_id: FilterId | None = None
+    run_id: FilterId | None = None

@@ -1,0 +1,1 @@
+"""Results: what each organization of a task is asked and answers."""

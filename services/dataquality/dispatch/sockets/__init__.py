@@ -1,0 +1,1 @@
+"""The events' side of the service: nodes and users that hold a socket."""

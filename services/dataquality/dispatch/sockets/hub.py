@@ -1,0 +1,246 @@
+"""Lets nodes and users in, keeps them in their rooms, and brings nodes what waits for them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from dataquality.core.callers import Caller, NodeCaller, identify, read_bearer
+from dataquality.core.context import Context
+from dataquality.core.errors import ApiError, Unauthorized, Unavailable
+from dataquality.core.tokens import Claims, ContainerClaims
+from dataquality.dispatch.events import announce
+from dataquality.dispatch.kick import Kicker
+from dataquality.dispatch.sockets import reports
+from dataquality.dispatch.sockets.presence import RENEW_SECONDS, Presence
+from dataquality.dispatch.sockets.repository import name_of, set_status, waiting_tasks
+from dataquality.dispatch.sockets.rooms import ALL_NODES, rooms_of
+from dataquality.dispatch.sockets.server import SocketServer
+from dataquality.model import OnlineStatus
+
+log = structlog.stdlib.get_logger(__name__)
+STRANGER_SECONDS = 60
+"""How long a client without a valid token may stay, to get itself one."""
+_AWAY = (Unavailable, SQLAlchemyError, RedisError, OSError)
+_RETRY_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Who holds a socket of this instance."""
+
+    caller: Caller
+    name: str
+    rooms: list[str]
+
+    @property
+    def title(self) -> str:
+        """As the `message` events call it."""
+        return f"{'Node' if isinstance(self.caller, NodeCaller) else 'User'} <{self.name}>"
+
+    @property
+    def public_rooms(self) -> list[str]:
+        """The rooms in which its coming and going is told."""
+        return [room for room in self.rooms if room != ALL_NODES]
+
+
+class Hub:
+    """The sockets' side of one instance of the service."""
+
+    def __init__(self, context: Context, kicker: Kicker) -> None:
+        self._context = context
+        self._kicker = kicker
+        self._presence = Presence(context.redis)
+        self._guests: dict[str, Guest] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._offering: asyncio.Task[None] | None = None
+        self.server = SocketServer(context.redis, self._subscribed)
+        self._take("connect", self._connected)
+        self._take("disconnect", self._disconnected)
+        self._take("ping", self._pinged)
+        self._take("node_info_update", self._described)
+        self._take("algorithm_status_change", self._algorithm_changed)
+        self._take("container_failed", self._container_failed)
+
+    async def start(self) -> None:
+        """Listen to the channel and keep the leases."""
+        await self.server.start()
+        self._begin(self._keep_leases())
+
+    async def stop(self) -> None:
+        """Hang up on everybody."""
+        await self.server.stop()
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    def _take(self, event: str, handler: Callable[..., Awaitable[Any]]) -> None:
+        """At this boundary nobody else is left to hear of an error."""
+
+        @wraps(handler)
+        async def guarded(sid: str, *arguments: Any) -> Any:
+            try:
+                return await handler(sid, *arguments)
+            except _AWAY as error:
+                log.warning("a socket's event was not handled", event_name=event, error=type(error).__name__)
+            except Exception:
+                log.exception("a socket's event failed", event_name=event)
+            if event == "connect":
+                await self._let_try_again(sid)
+            return None
+
+        self.server.on(event, guarded)
+
+    # Coming and going
+
+    async def _connected(self, sid: str, environ: dict[str, Any], *_: Any) -> bool | None:
+        claims = read_bearer(self._context, environ.get("HTTP_AUTHORIZATION"))
+        if isinstance(claims, ContainerClaims):
+            return False
+        caller = None if isinstance(claims, ApiError) else await self._identified(claims)
+        if caller is None:
+            await self._ask_for_token(sid)
+        else:
+            await self._let_in(sid, caller)
+        return None
+
+    async def _identified(self, claims: Claims) -> Caller | None:
+        if claims.type != "access":
+            return None
+        try:
+            return await identify(self._context, claims)
+        except Unauthorized:
+            return None
+
+    async def _ask_for_token(self, sid: str) -> None:
+        # The handlers of two generations of nodes take no argument, or exactly one: each is served, and ignores the
+        # other's shape.
+        await self.server.tell(sid, "expired_token")
+        await self.server.tell(sid, "expired_token", "")
+        self._begin(self._show_out(sid))
+
+    async def _show_out(self, sid: str) -> None:
+        await asyncio.sleep(STRANGER_SECONDS)
+        await self.server.hang_up(sid)
+
+    async def _let_try_again(self, sid: str) -> None:
+        await asyncio.sleep(_RETRY_SECONDS)
+        await self.server.hang_up(sid)
+
+    async def _let_in(self, sid: str, caller: Caller) -> None:
+        async with self._context.database.reading() as connection:
+            rooms, name = await rooms_of(connection, caller), await name_of(connection, caller.id)
+        guest = Guest(caller, name, rooms)
+        # Rooms before the look at what waits: a task is in the one or comes through the other.
+        for room in rooms:
+            await self.server.join(sid, room)
+        self._guests[sid] = guest
+        await self._presence.enter(sid, caller.id)
+        await self._mark(guest, OnlineStatus.ONLINE)
+        for room in guest.public_rooms:
+            await self.server.hint(room, "message", f"{guest.title} joined room <{room}>")
+        log.info("socket opened", identity=caller.id, title=guest.title)
+        if isinstance(caller, NodeCaller):
+            await self._offer([sid])
+        if not self.server.is_here(sid):
+            # It left while it was let in, when there was nothing yet to take back.
+            await self._disconnected(sid)
+
+    async def _disconnected(self, sid: str, *_: Any) -> None:
+        guest = self._guests.pop(sid, None)
+        if guest is None:
+            return
+        identity = guest.caller.id
+        await self._presence.leave(sid, identity)
+        for room in guest.public_rooms:
+            await self.server.hint(room, "message", f"{guest.title} left room <{room}>", skip=sid)
+        log.info("socket closed", identity=identity, title=guest.title)
+        if await self._presence.is_present(identity):
+            return
+        await self._mark(guest, OnlineStatus.OFFLINE)
+        if await self._presence.is_present(identity):
+            # It came back while it was being marked.
+            await self._mark(guest, OnlineStatus.ONLINE)
+
+    async def _mark(self, guest: Guest, status: OnlineStatus) -> None:
+        caller = guest.caller
+        async with self._context.database.writing() as session:
+            await set_status(session, caller.id, status)
+            if isinstance(caller, NodeCaller):
+                news = {"id": caller.id, "name": guest.name, "org_id": caller.organization_id}
+                await announce(session, caller.collaboration_id, f"node-{status.value}", news)
+        await self._kicker.kick()
+
+    # What clients tell
+
+    async def _pinged(self, sid: str, *_: Any) -> None:
+        if (guest := self._guests.get(sid)) is not None:
+            async with self._context.database.writing() as session:
+                await set_status(session, guest.caller.id, OnlineStatus.ONLINE)
+
+    async def _described(self, sid: str, told: Any = None, *_: Any) -> None:
+        if (node := self._node(sid)) is not None:
+            async with self._context.database.writing() as session:
+                await reports.describe(session, node, told)
+
+    async def _algorithm_changed(self, sid: str, told: Any = None, *_: Any) -> None:
+        if (node := self._node(sid)) is not None:
+            async with self._context.database.writing() as session:
+                await reports.algorithm_changed(session, node, told)
+            await self._kicker.kick()
+
+    async def _container_failed(self, sid: str, told: Any = None, *_: Any) -> None:
+        if (node := self._node(sid)) is not None:
+            async with self._context.database.writing() as session:
+                await reports.container_failed(session, node, told)
+            await self._kicker.kick()
+
+    def _node(self, sid: str) -> NodeCaller | None:
+        guest = self._guests.get(sid)
+        return guest.caller if guest is not None and isinstance(guest.caller, NodeCaller) else None
+
+    # What waits
+
+    async def _offer(self, sids: Sequence[str]) -> None:
+        """Tell these nodes of the tasks that they have not begun."""
+        nodes = {sid: node.id for sid in sids if (node := self._node(sid)) is not None}
+        if not nodes:
+            return
+        async with self._context.database.reading() as connection:
+            waiting = await waiting_tasks(connection, list(set(nodes.values())))
+        for sid, node_id in nodes.items():
+            for task_id in waiting.get(node_id, []):
+                await self.server.tell(sid, "new_task", task_id)
+
+    async def _subscribed(self) -> None:
+        # What was published while nobody listened is lost, but still stands in the database.
+        log.info("events are received")
+        if self._offering is not None:
+            self._offering.cancel()
+        self._offering = self._begin(self._offer_to_all())
+
+    async def _offer_to_all(self) -> None:
+        await self._presence.renew()
+        while True:
+            try:
+                await self._offer(list(self._guests))
+                return
+            except SQLAlchemyError as error:
+                log.warning("waiting tasks are not offered yet", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            await self._presence.renew()
+
+    def _begin(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(job)
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+        return task

@@ -1,0 +1,96 @@
+"""python-socketio's server, typed: what this service needs of it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import socketio  # pyright: ignore[reportMissingTypeStubs]
+import structlog
+from redis.exceptions import RedisError
+
+from dataquality.core.redis import RedisClient
+from dataquality.dispatch.sockets.managers import NAMESPACE, Listener
+
+log = structlog.stdlib.get_logger(__name__)
+Handler = Callable[..., Awaitable[Any]]
+_RESERVED = ("connect", "disconnect")
+_PING_TIMEOUT = 60
+
+
+class _Server(socketio.AsyncServer):  # pyright: ignore[reportUntypedBaseClass]
+    """Takes only events that clients may send: the library would also take "connect" and "disconnect" from them."""
+
+    async def _handle_event(self, eio_sid: Any, namespace: Any, id: Any, data: Any) -> None:
+        if isinstance(data, list) and data and isinstance(data[0], str) and data[0] not in _RESERVED:
+            await super()._handle_event(eio_sid, namespace, id, data)  # pyright: ignore
+
+
+class SocketServer:
+    """The sockets of this instance, on namespace `/tasks`."""
+
+    def __init__(self, redis: RedisClient, on_subscribed: Callable[[], Awaitable[None]]) -> None:
+        self._listener: Any = Listener(redis, on_subscribed)
+        self._server: Any = _Server(
+            async_mode="asgi",
+            client_manager=self._listener,
+            # Events from the connect handler reach a client that knows that it is connected.
+            always_connect=True,
+            namespaces=[NAMESPACE],
+            cors_allowed_origins="*",
+            ping_timeout=_PING_TIMEOUT,
+            http_compression=False,
+        )
+
+    def on(self, event: str, handler: Handler) -> None:
+        """Call `handler(sid, ...)` for this event of a client."""
+        self._server.on(event, handler, namespace=NAMESPACE)
+
+    def wrap(self, app: Any) -> Any:
+        """An ASGI application that serves `/socket.io/` and leaves the rest to `app`."""
+        return socketio.ASGIApp(self._server, other_asgi_app=app)
+
+    async def start(self) -> None:
+        """Listen to the channel: from now on, and not from the first client on, as the library would."""
+        self._server.manager_initialized = True
+        self._listener.initialize()
+
+    async def stop(self) -> None:
+        """Hang up on everybody, so that they look for another instance, and listen no more."""
+        for eio_sid in list(self._server.eio.sockets):
+            await self._break(eio_sid)
+        self._listener.thread.cancel()
+        await self._server.shutdown()
+
+    async def tell(self, sid: str, event: str, *arguments: Any) -> None:
+        """Emit to one client of this instance."""
+        await self._server.emit(event, arguments, to=sid, namespace=NAMESPACE, ignore_queue=True)
+
+    async def hint(self, room: str, event: str, *arguments: Any, skip: str | None = None) -> None:
+        """Emit to a room on all instances, as well as may be: what must arrive goes through the outbox."""
+        try:
+            await self._server.emit(event, arguments, room=room, namespace=NAMESPACE, skip_sid=skip)
+        except (RedisError, OSError) as error:
+            log.info("other instances were not told", event_name=event, error=type(error).__name__)
+
+    async def join(self, sid: str, room: str) -> None:
+        """Put a client of this instance into a room; nothing when it has gone meanwhile."""
+        try:
+            await self._server.enter_room(sid, room, namespace=NAMESPACE)
+        except (ValueError, KeyError):
+            log.debug("client went while it was let in", sid=sid)
+
+    def is_here(self, sid: str) -> bool:
+        """True while the client is connected to this instance."""
+        return bool(self._listener.is_connected(sid, NAMESPACE))
+
+    async def hang_up(self, sid: str) -> None:
+        """Break the connection, so that the client connects anew; a polite end would keep it away for good."""
+        eio_sid = self._listener.eio_sid_from_sid(sid, NAMESPACE)
+        if eio_sid is not None:
+            await self._break(eio_sid)
+
+    async def _break(self, eio_sid: str) -> None:
+        connection = self._server.eio.sockets.get(eio_sid)
+        if connection is not None:
+            # Nothing more to send: the writer ends, and closes the web socket.
+            await connection.queue.put(None)
+            await connection.close(wait=False, abort=True)

@@ -1,0 +1,52 @@
+"""What requests about tasks may hold."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from dataquality.dispatch.fields import Body, BodyId, FilterId, Filters, Name, ShortText, Text
+
+_MOST_ORGANIZATIONS = 1000
+
+
+def _as_text(value: Any) -> Any:
+    # Older clients send a JSON object; it is kept as its text.
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
+Input = Annotated[Text, BeforeValidator(_as_text)]
+
+
+class Addressee(Body):
+    """An organization that is asked, and the input for it alone."""
+
+    id: BodyId
+    input: Input | None = None
+
+
+class TaskBody(Body):
+    """A new task."""
+
+    collaboration_id: BodyId
+    organizations: Annotated[list[Addressee], Field(max_length=_MOST_ORGANIZATIONS)]
+    image: Name
+    name: ShortText | None = None
+    description: Text | None = ""
+    database: ShortText | None = None
+
+
+class TaskFilters(Filters):
+    """The filters of `GET task`."""
+
+    initiator_id: FilterId | None = None
+    init_user_id: FilterId | None = None
+    collaboration_id: FilterId | None = None
+    parent_id: FilterId | None = None
+    run_id: FilterId | None = None
+    result_id: FilterId | None = None
+    name: str | None = None
+    image: str | None = None
+    description: str | None = None
+    database: str | None = None
+    status: str | None = None

@@ -1,0 +1,39 @@
+"""Runs jobs: `python -m dataquality.dispatch.worker`, with $DATAQUALITY_WORKERS processes."""
+
+import sys
+
+import structlog
+
+from dataquality.core.logs import set_up_logging
+from dataquality.core.settings import settings_from_environment
+from dataquality.dispatch.celery import SEND_ERRORS, JobQueue, quiet_libraries
+from dataquality.dispatch.jobs import Jobs
+from dataquality.dispatch.names import CANARY, DRAIN_OUTBOX
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def main() -> int:
+    """Work until SIGTERM; the exit code."""
+    settings = settings_from_environment()
+    quiet_libraries()
+    set_up_logging(settings)
+    # Waiting for jobs is what a worker does: its own connection has no time-out, but is checked.
+    queue = JobQueue(settings.redis_url, socket_timeout=None)
+    Jobs(settings).register(queue)
+    greeter = JobQueue(settings.redis_url)
+    return queue.work(settings.workers, on_ready=lambda: _greet(greeter))
+
+
+def _greet(queue: JobQueue) -> None:
+    log.info("takes jobs")
+    try:
+        # The first canary makes us healthy at once; the first sweep finds what waited for us.
+        queue.send(CANARY, expires=60)
+        queue.send(DRAIN_OUTBOX, expires=60)
+    except SEND_ERRORS as error:
+        log.warning("the first jobs could not be sent; beat will do", error=type(error).__name__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
