@@ -291,7 +291,7 @@ class _Maker:
         return "database_url" in self.plan.secrets.given and not self._on_sqlite()
 
     def _api_path(self) -> str:
-        return self.plan.component("auth").environment.get("DATAQUALITY_API_PATH", "")
+        return self.plan.component("migrate").environment.get("DATAQUALITY_API_PATH", "")
 
 
 def _hardened() -> Service:
