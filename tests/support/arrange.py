@@ -18,10 +18,12 @@ from dataquality.model import (
     Authenticatable,
     Collaboration,
     Node,
+    Operation,
     Organization,
     Result,
     Role,
     Rule,
+    Scope,
     Task,
     User,
     member,
@@ -106,13 +108,16 @@ class Arrangement:
     def rule(self, resource: str, operation: str, scope: str) -> int:
         """The id of a rule."""
         with self.engine.connect() as connection:
-            statement = select(Rule.id).where(Rule.name == resource, Rule.operation == operation, Rule.scope == scope)
+            statement = select(Rule.id).where(
+                Rule.name == resource, Rule.operation == Operation[operation], Rule.scope == Scope[scope]
+            )
             return connection.scalars(statement).one()
 
     def role_id(self, name: str) -> int:
         """The id of a built-in role."""
         with self.engine.connect() as connection:
-            return connection.scalars(select(Role.id).where(Role.name == name)).one()
+            statement = select(Role.id).where(Role.name == name, Role.organization_id.is_(None))
+            return connection.scalars(statement).one()
 
     def global_role(self, name: str) -> int:
         """A new role of no organization, without rules."""

@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
 Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+Statement = Select[*tuple[Any, ...]]
+"""A query for plain rows."""
 # Databases take tens of thousands of values in one statement, not more.
 _AT_ONCE = 10_000
 
@@ -24,7 +26,7 @@ async def linked(
     return found
 
 
-def _statement(owner: Column, item: Column, owners: Sequence[int], newest: int | None) -> Select[*tuple[Any, ...]]:
+def _statement(owner: Column, item: Column, owners: Sequence[int], newest: int | None) -> Statement:
     columns = (owner.label("owner"), item.label("item"))
     if newest is None:
         return select(*columns).where(owner.in_(owners)).order_by(item)

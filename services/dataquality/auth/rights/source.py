@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, select, true
+from sqlalchemy import ColumnElement, CompoundSelect, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.auth.relations import Statement
 from dataquality.core.database import Database
 from dataquality.core.errors import Unauthorized
 from dataquality.core.permissions import Grant, IdentityKind, Permissions, Stamped
@@ -58,7 +59,7 @@ def _of_user(identity: int) -> CompoundSelect[*tuple[Any, ...]]:
     return through_roles.union(select(userpermission.c.rule_id).where(userpermission.c.user_id == identity))
 
 
-def _of_role(name: str) -> Select[*tuple[Any, ...]]:
+def _of_role(name: str) -> Statement:
     return (
         select(role_rule_association.c.rule_id)
         .join(Role.__table__, Role.id == role_rule_association.c.role_id)

@@ -4,11 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.auth.fields import PathId
 from dataquality.auth.parts import LinkMaker
+from dataquality.auth.relations import Statement
 from dataquality.auth.role import repository, service
 from dataquality.auth.role.policy import AnyUser, RoleCreator
 from dataquality.auth.role.render import render
@@ -92,7 +92,7 @@ async def _shown(session: AsyncSession, links: Links, row: Any, status: int) -> 
     return JSONResponse((await render(await session.connection(), links, [row]))[0], status)
 
 
-async def _rules(session: AsyncSession, links: Links, statement: Select[*tuple[Any, ...]], status: int) -> JSONResponse:
+async def _rules(session: AsyncSession, links: Links, statement: Statement, status: int) -> JSONResponse:
     connection = await session.connection()
     rows = (await connection.execute(statement)).all()
     return JSONResponse(await render_rules(connection, links, rows), status)

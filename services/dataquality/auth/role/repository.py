@@ -3,20 +3,21 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.auth.relations import Statement
 from dataquality.auth.role.policy import held_by, readable_by
 from dataquality.auth.role.schemas import RoleFilter
 from dataquality.core.callers import UserCaller
 from dataquality.model import Organization, Role, Rule, role_rule_association
 
 
-def _select() -> Select[*tuple[Any, ...]]:
+def _select() -> Statement:
     return select(Role.id, Role.name, Role.description, Role.organization_id)
 
 
-def listing(caller: UserCaller, wanted: RoleFilter) -> Select[*tuple[Any, ...]]:
+def listing(caller: UserCaller, wanted: RoleFilter) -> Statement:
     """The roles that the caller sees and asks for."""
     return _select().where(readable_by(caller), *_conditions(wanted)).order_by(Role.id)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from dataquality.auth.relations import Statement
 from dataquality.auth.rights.guard import require_held, require_scope
 from dataquality.auth.rights.source import grants_of_rules
 from dataquality.auth.rights.stamps import void_role
@@ -25,7 +25,7 @@ async def visible(connection: AsyncConnection, caller: UserCaller, role_id: int)
     return role
 
 
-async def rules_in(connection: AsyncConnection, caller: UserCaller, role_id: int) -> Select[*tuple[Any, ...]]:
+async def rules_in(connection: AsyncConnection, caller: UserCaller, role_id: int) -> Statement:
     """The statement for the rules in a role, if the caller may see them."""
     policy.require(caller, Operation.VIEW, _found(await repository.find(connection, role_id), role_id))
     return rule_repository.of_role(role_id)
@@ -77,7 +77,7 @@ async def remove(session: AsyncSession, caller: UserCaller, role_id: int) -> Non
     await record(session, caller, "role_deleted", "role", role_id, detail)
 
 
-async def add_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Select[*tuple[Any, ...]]:
+async def add_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Statement:
     """Put a rule into a role, where it may be already; the statement for the rules that are in it now."""
     connection = await session.connection()
     await _changeable(connection, caller, Operation.EDIT, role_id)
@@ -88,9 +88,7 @@ async def add_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule
     return rule_repository.of_role(role_id)
 
 
-async def remove_rule(
-    session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int
-) -> Select[*tuple[Any, ...]]:
+async def remove_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Statement:
     """Take a rule out of a role; the statement for the rules that are left."""
     connection = await session.connection()
     await _changeable(connection, caller, Operation.DELETE, role_id)

@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.auth.relations import Statement
 from dataquality.auth.rule.schemas import RuleFilter
 from dataquality.core.query import equal
 from dataquality.model import Operation, Rule, Scope, role_rule_association
 
 
-def _select() -> Select[*tuple[Any, ...]]:
+def _select() -> Statement:
     return select(Rule.id, Rule.name, Rule.scope, Rule.operation, Rule.description).order_by(Rule.id)
 
 
-def listing(wanted: RuleFilter) -> Select[*tuple[Any, ...]]:
+def listing(wanted: RuleFilter) -> Statement:
     """The rules asked for."""
     statement = _select().where(
         *equal(Rule.name, wanted.name),
@@ -24,7 +25,7 @@ def listing(wanted: RuleFilter) -> Select[*tuple[Any, ...]]:
     return statement if wanted.role_id is None else statement.where(Rule.id.in_(_in_role(wanted.role_id)))
 
 
-def of_role(role_id: int) -> Select[*tuple[Any, ...]]:
+def of_role(role_id: int) -> Statement:
     """The rules in a role."""
     return _select().where(Rule.id.in_(_in_role(role_id)))
 
@@ -34,5 +35,5 @@ async def find(connection: AsyncConnection, rule_id: int) -> Any | None:
     return (await connection.execute(_select().where(Rule.id == rule_id))).one_or_none()
 
 
-def _in_role(role_id: int) -> Select[*tuple[Any, ...]]:
+def _in_role(role_id: int) -> Statement:
     return select(role_rule_association.c.rule_id).where(role_rule_association.c.role_id == role_id)

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.auth.relations import Statement
 from dataquality.auth.user.policy import readable_by
 from dataquality.auth.user.schemas import UserFilter
 from dataquality.core.callers import UserCaller
@@ -13,7 +14,7 @@ from dataquality.core.query import between, equal, like
 from dataquality.model import Authenticatable, Organization, Role, Rule, User, permission, userpermission
 
 
-def _select() -> Select[*tuple[Any, ...]]:
+def _select() -> Statement:
     # The columns of the contract, one by one: a hash or a secret gets out only if somebody writes it here.
     return select(
         User.id,
@@ -28,7 +29,7 @@ def _select() -> Select[*tuple[Any, ...]]:
     )
 
 
-def listing(caller: UserCaller, wanted: UserFilter) -> Select[*tuple[Any, ...]]:
+def listing(caller: UserCaller, wanted: UserFilter) -> Statement:
     """The users that the caller sees and asks for."""
     return _select().where(readable_by(caller), *_conditions(wanted)).order_by(User.id)
 
