@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -82,8 +83,14 @@ def _fault(trace: str) -> CommandError:
     )
 
 
+def _interrupt(*_: object) -> None:
+    """Whoever ends us with TERM gets what Ctrl-C gets: nothing is left half-started."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point of the installed command."""
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
 from vserver.stack.driver import DriverName, Progress, StackStatus
-from vserver.stack.local import handover, job, service_account
+from vserver.stack.local import handover, job, ports, service_account
 from vserver.stack.local.place import Place
 from vserver.stack.local.runtime import runtime_for
 from vserver.stack.local.service_account import Account, acting_as
@@ -31,7 +31,7 @@ class LocalDriver:
     name: DriverName = "local"
 
     def __init__(self, instance: "Instance", environment: "Environment | None" = None) -> None:
-        self._instance = instance
+        self.instance = instance
         self._environment = environment
         self._place = Place(instance.id, instance.data_folder, instance.log_folder)
         self._stack = LocalStack(self._place)
@@ -48,24 +48,28 @@ class LocalDriver:
             )
         place = self._place
         self._hand_over()
-        chosen = self._as_account(self._stack.choose_ports)
+        chosen = self._as_account(lambda _: self._stack.choose_ports())
         site = LocalSite(chosen, place.data, place.log, place.secrets)
-        return build_plan(self._instance, self._environment, site, Overrides(port, ip))
+        return build_plan(self.instance, self._environment, site, Overrides(port, ip))
 
     def start(self, plan: Plan, progress: Progress) -> StackStatus:
         """Start what is not running and wait until all of it is healthy."""
         account = service_account.service_account(progress)
         handover.hand_over(self._place, account)
         runtime = runtime_for(account, progress)
-        return acting_as(account, lambda: self._stack.start(plan, runtime, progress))
+        try:
+            return acting_as(account, lambda say: self._stack.start(plan, runtime, say), progress)
+        except ports.PortTakenError as error:
+            # Asked again, for we may be root, and see more than the account.
+            raise ports.taken(error.published) from None
 
     def stop(self, progress: Progress) -> StackStatus:
         """Stop all of it; orphans too."""
-        return self._as_account(lambda: self._stack.stop(progress))
+        return self._as_account(self._stack.stop, progress)
 
     def status(self) -> StackStatus:
         """How the instance is now."""
-        return self._as_account(self._stack.status)
+        return self._as_account(lambda _: self._stack.status())
 
     def run_job(
         self,
@@ -80,18 +84,22 @@ class LocalDriver:
         account = self._account()
         runtime = runtime_for(account, say)
         work = job.Job(self._place, runtime, plan.component("migrate"), module, tuple(arguments))
-        return acting_as(account, lambda: self._stack.run_job(plan, runtime, lambda: work.run(stdin, say), say))
+
+        def run(on_line: Progress) -> int:
+            return self._stack.run_job(plan, runtime, lambda: work.run(stdin, on_line), on_line)
+
+        return acting_as(account, run, say)
 
     def follow_logs(self) -> int:
         """Copy the logs to the console until Ctrl-C or until the stack ends."""
-        return self._as_account(self._follow)
+        return self._as_account(lambda _: self._follow())
 
     def files(self) -> dict[str, str]:
         """What this driver keeps where."""
         return {
             "Run folder": str(self._place.run),
             "Component logs": str(self._place.log_of("*")),
-            "Supervisor's socket": str(self._as_account(lambda: self._place.socket)),
+            "Supervisor's socket": str(self._as_account(lambda _: self._place.socket)),
         }
 
     def _follow(self) -> int:
@@ -108,8 +116,8 @@ class LocalDriver:
         """None for whoever is not root, and where no stack can ever have been started by root."""
         return service_account.find_account(service_account.account_name()) if service_account.is_root() else None
 
-    def _as_account(self, work: Callable[[], T]) -> T:
-        return acting_as(self._account(), work)
+    def _as_account(self, work: Callable[[Progress], T], progress: Progress | None = None) -> T:
+        return acting_as(self._account(), work, progress or _silent)
 
     def _hand_over(self) -> None:
         handover.hand_over(self._place, service_account.service_account(_note))

@@ -12,6 +12,7 @@ from vserver.stack.plan import Published
 from vserver.stack.site import LOCAL_PORT_USERS, PortUser
 
 _FIRST_FREE = 1024
+_OTHER = "Choose another port with `-p` or the configuration's key `port`"
 
 
 def keep_ports(file: Path) -> dict[PortUser, int]:
@@ -62,6 +63,17 @@ class _Reserved:
         raise CommandError("This machine has no free port left on 127.0.0.1", "End programs that hold many ports.")
 
 
+class PortTakenError(CommandError):
+    """Somebody else listens at the address."""
+
+    def __init__(self, published: Published, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.published = published
+
+    def __reduce__(self) -> tuple[type["PortTakenError"], tuple[Published, str, str | None]]:
+        return type(self), (self.published, self.message, self.hint)
+
+
 def check_free(published: Published) -> None:
     """Raise `CommandError` where the gateway could not listen at the address: says why, and what to do."""
     family = socket.AF_INET6 if ":" in published.ip else socket.AF_INET
@@ -74,17 +86,21 @@ def check_free(published: Published) -> None:
             raise _refused(published, error) from None
 
 
+def taken(published: Published) -> PortTakenError:
+    """The error that says who holds the port, as far as we may see that, and what to do."""
+    who = processes.holder(published.port)
+    held = f"held by {who}" if who else "in use by another program"
+    remedy = "`vserver stop` that instance" if who and who.instance else "End that program"
+    return PortTakenError(published, f"Port {published.port} is {held}", f"{remedy}, or c{_OTHER[1:]}.")
+
+
 def _refused(published: Published, error: OSError) -> CommandError:
-    other = "Choose another port with `-p` or the configuration's key `port`"
     if error.errno == errno.EADDRINUSE:
-        who = processes.holder(published.port)
-        held = f"held by {who}" if who else "in use by another program"
-        remedy = f"`vserver stop` that instance, or {other[0].lower()}{other[1:]}." if who and who.instance else None
-        return CommandError(f"Port {published.port} is {held}", remedy or f"{other}, or end that program.")
+        return taken(published)
     if error.errno in {errno.EACCES, errno.EPERM} and published.port < _FIRST_FREE:
         return CommandError(
             f"Port {published.port} is below {_FIRST_FREE}, and the account that the server runs as has no right to it",
-            f"{other}, or allow it: `sysctl net.ipv4.ip_unprivileged_port_start={published.port}`.",
+            f"{_OTHER}, or allow it: `sysctl net.ipv4.ip_unprivileged_port_start={published.port}`.",
             ExitCode.UNREACHABLE,
         )
     if error.errno == errno.EADDRNOTAVAIL:
@@ -93,6 +109,5 @@ def _refused(published: Published, error: OSError) -> CommandError:
             "Give one that it has with `--ip` or the key `ip`; 0.0.0.0 stands for all of them.",
             ExitCode.USAGE,
         )
-    return CommandError(
-        f"The server cannot listen on {published.ip} port {published.port}: {error.strerror}", f"{other}."
-    )
+    message = f"The server cannot listen on {published.ip} port {published.port}: {error.strerror}"
+    return CommandError(message, f"{_OTHER}.")

@@ -3,13 +3,15 @@
 import os
 import pickle
 import shutil
+import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import BinaryIO, Literal, TypeVar, cast
 
 from vserver.errors import CommandError, ExitCode
 
@@ -18,6 +20,8 @@ VARIABLE = "VSERVER_ACCOUNT"
 HOME = Path("/var/lib/dataquality")
 
 T = TypeVar("T")
+Say = Callable[[str], None]
+_Message = tuple[Literal["said", "answered", "raised"], object]
 
 _NOBODY = -1
 """An account that no file belongs to."""
@@ -59,7 +63,7 @@ def find_account(name: str) -> Account | None:
     return Account(name, entry.pw_uid, entry.pw_gid)
 
 
-def service_account(say: Callable[[str], None]) -> Account | None:
+def service_account(say: Say) -> Account | None:
     """The account to run as; made when it is missing and said in one line. None where we are not root."""
     if not is_root():
         return None
@@ -67,7 +71,7 @@ def service_account(say: Callable[[str], None]) -> Account | None:
     return find_account(name) or _make(name, say)
 
 
-def _make(name: str, say: Callable[[str], None]) -> Account:
+def _make(name: str, say: Say) -> Account:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd is None:
         raise CommandError(
@@ -137,14 +141,14 @@ def _grants(status: os.stat_result, uid: int, gid: int, wanted: int) -> bool:
     return status.st_mode & wanted == wanted
 
 
-def acting_as(account: Account | None, work: Callable[[], T]) -> T:
-    """What `work` answers or raises, done with the rights of the account alone.
+def acting_as(account: Account | None, work: Callable[[Say], T], say: Say) -> T:
+    """What `work` answers or raises, done with the rights of the account alone (None: with ours).
 
     Root's own hands must not touch what an unprivileged account can rearrange, so the work is done in a child process
-    that has given up all other rights. Its answer must be picklable.
+    that has given up all other rights. Its answer must be picklable. What it says on the way is said here.
     """
     if account is None:
-        return work()
+        return work(say)
     sys.stdout.flush()
     sys.stderr.flush()
     read_end, write_end = os.pipe()
@@ -153,43 +157,66 @@ def acting_as(account: Account | None, work: Callable[[], T]) -> T:
         os.close(read_end)
         _in_child(account, work, write_end)
     os.close(write_end)
-    return cast(T, _answer(child, read_end))
+    with _interrupts_go_to(child), os.fdopen(read_end, "rb") as pipe:
+        kind, value = _listen(pipe, say)
+        os.waitpid(child, 0)
+    if kind == "raised":
+        raise cast(BaseException, value)
+    return cast(T, value)
 
 
-def _in_child(account: Account, work: Callable[[], object], write_end: int) -> None:
+def _in_child(account: Account, work: Callable[[Say], object], write_end: int) -> None:
     """Never returns."""
-    status = 1
     try:
+        # A group of its own: Ctrl-C reaches it through its parent alone, and so only once.
+        os.setpgid(0, 0)
         os.setgroups([account.gid])
         os.setgid(account.gid)
         os.setuid(account.uid)
         os.chdir("/")
         os.environ.update(HOME=str(HOME), USER=account.name, LOGNAME=account.name)
-        try:
-            answer = (True, work())
-        except BaseException as error:
-            answer = (False, error)
         with os.fdopen(write_end, "wb") as pipe:
-            pickle.dump(answer, pipe)
-        status = 0
+            pickle.dump(_done(work, pipe), pipe)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status)
+        os._exit(0)
 
 
-def _answer(child: int, read_end: int) -> object:
-    with os.fdopen(read_end, "rb") as pipe:
-        while True:
-            try:
-                raw = pipe.read()
-                break
-            except KeyboardInterrupt:
-                continue  # the child got it as well and is tidying up; its answer says how that went
-    os.waitpid(child, 0)
-    if not raw:
-        raise RuntimeError("the part of this command that runs without root's rights ended without an answer")
-    good, value = cast(tuple[bool, object], pickle.loads(raw))  # noqa: S301 - from our own child
-    if not good:
-        raise cast(BaseException, value)
-    return value
+def _done(work: Callable[[Say], object], pipe: BinaryIO) -> _Message:
+    def say(text: str) -> None:
+        pickle.dump(("said", text), pipe)
+        pipe.flush()
+
+    try:
+        return "answered", work(say)
+    except BaseException as error:  # handed over the process boundary, raised on the other side
+        return "raised", error
+
+
+def _listen(pipe: BinaryIO, say: Say) -> _Message:
+    """The child's last message; what it says before is said here."""
+    while True:
+        try:
+            kind, value = cast(_Message, pickle.load(pipe))  # noqa: S301 - from our own child
+        except EOFError:
+            raise RuntimeError("the part of this command without root's rights ended without an answer") from None
+        if kind != "said":
+            return kind, value
+        say(str(value))
+
+
+@contextmanager
+def _interrupts_go_to(child: int) -> Generator[None]:
+    """While the child works, it is the one to be told to stop: it tidies up, and its answer ends our waiting."""
+
+    def pass_on(*_: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGINT)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,152 @@
+"""What tests of the local driver share: a home of their own, plans whose services are stubs, and what they look for."""
+
+import dataclasses
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from vserver.config.instance import Found, configuration_at, find_instance
+from vserver.stack.driver import StackStatus
+from vserver.stack.local.driver import LocalDriver
+from vserver.stack.plan import Component, NativeCheck, Plan, PythonModule
+
+SUPPORT = Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Home:
+    """XDG folders for one test, which other accounts can enter as they can a real home."""
+
+    folder: Path
+    account: pwd.struct_passwd | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment that leads `vserver` here, and nothing of the developer's own."""
+        return {
+            "HOME": str(self.folder),
+            "PATH": os.environ["PATH"],
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+            "XDG_DATA_HOME": str(self.folder / "data"),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "XDG_CONFIG_DIRS": str(self.folder / "etc"),
+            "XDG_DATA_DIRS": str(self.folder / "share"),
+            "NO_COLOR": "1",
+        }
+
+    def configure(self, text: str, name: str | None = None, environment: str = "dev") -> str:
+        """Write a user-level configuration with these keys in one environment; its name."""
+        name = name or f"t{uuid.uuid4().hex[:8]}"
+        folder = self.folder / "config" / "dataquality" / "server"
+        folder.mkdir(parents=True, exist_ok=True)
+        body = textwrap.indent(textwrap.dedent(text).strip(), "    ")
+        (folder / f"{name}.yaml").write_text(f"environments:\n  {environment}:\n{body}\n")
+        self.give()
+        return name
+
+    def give(self) -> None:
+        """Everything here belongs to the account, when there is one."""
+        if self.account is not None:
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
+
+    def vserver(
+        self, *arguments: str, python: Path = Path(sys.executable), **more: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run the command as the home's owner."""
+        who = self.account
+        identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
+        return subprocess.run(
+            [str(python), "-m", "vserver", *arguments],
+            capture_output=True, text=True, check=False, timeout=300, cwd="/",
+            env=self.variables | more, stdin=subprocess.DEVNULL, **identity,
+        )  # fmt: skip
+
+
+@contextmanager
+def new_home(account: pwd.struct_passwd | None = None) -> Iterator[Home]:
+    """A home that is gone afterwards, with all that still runs in it."""
+    folder = Path(tempfile.mkdtemp(prefix="vserver-test-"))
+    folder.chmod(0o755)
+    home = Home(folder, account)
+    home.give()
+    try:
+        yield home
+    finally:
+        for process in processes_below(folder):
+            process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def processes_below(folder: Path) -> list[psutil.Process]:
+    """All processes that have to do with a folder: by where they work, by their words, or by their environment."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            words = [process.cwd(), *process.cmdline(), *process.environ().values()]
+        except (psutil.Error, OSError):
+            continue
+        if any(str(folder) in word for word in words):
+            found.append(process)
+    return found
+
+
+def driver_of(home: Home, name: str) -> tuple[LocalDriver, Found]:
+    """The local driver of a configuration of this home."""
+    file = home.folder / "config" / "dataquality" / "server" / f"{name}.yaml"
+    found = find_instance(None, configuration_at(file, "user").path, None, "user")
+    return LocalDriver(found.instance, found.loaded.settings), found
+
+
+def stubbed(plan: Plan, **modes: str) -> Plan:
+    """The plan with its services replaced by `stub_service`; `modes` says how a component's stub behaves."""
+    return dataclasses.replace(plan, components=tuple(_stub(part, modes.get(part.name)) for part in plan.components))
+
+
+def _stub(component: Component, mode: str | None) -> Component:
+    if not isinstance(component.program, PythonModule):
+        return component
+    return dataclasses.replace(
+        component,
+        program=PythonModule("stub_service", (mode or ("once" if component.once else "serve"),)),
+        environment={**component.environment, "PYTHONPATH": str(SUPPORT)},
+        health=component.health if component.port else NativeCheck(),
+    )
+
+
+def silent(_: str) -> None:
+    """Progress that nobody wants to see."""
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
+    """Return when `what` holds; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"did not come true within {seconds} seconds"
+        time.sleep(0.2)
+
+
+def pid_of(status: StackStatus, name: str) -> int:
+    """The process id of a component."""
+    pid = next(part.pid for part in status.components if part.name == name)
+    assert pid is not None
+    return pid
+
+
+def modes_above(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    """Mode and owner of a folder and of all above it."""
+    return {path: (status.st_mode, status.st_uid, status.st_gid)
+            for path in (folder, *folder.parents) for status in [path.stat()]}  # fmt: skip

@@ -1,0 +1,275 @@
+"""The local driver with real supervisor, Postgres, Valkey and Caddy; the services are stubs, for they are not meant."""
+
+import io
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from support.local import (
+    Home,
+    driver_of,
+    modes_above,
+    pid_of,
+    processes_below,
+    silent,
+    stubbed,
+    wait_for,
+)
+from support.processes import free_port
+from vserver.errors import CommandError, ExitCode
+from vserver.stack.driver import StackStatus
+from vserver.stack.local.driver import LocalDriver
+
+ALL = {"postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway"}
+
+
+def local_driver(home: Home, keys: str = "uri: sqlite:///server.sqlite") -> LocalDriver:
+    name = home.configure(f"ip: 127.0.0.1\nport: {free_port()}\n{keys}")
+    return driver_of(home, name)[0]
+
+
+def start(driver: LocalDriver, **modes: str) -> StackStatus:
+    return driver.start(stubbed(driver.plan(), **modes), silent)
+
+
+def supervisor_of(home: Home) -> psutil.Process:
+    (found,) = [process for process in processes_below(home.folder) if "supervisor.supervisord" in process.cmdline()]
+    return found
+
+
+def nothing_left(home: Home) -> bool:
+    sockets_and_locks = [path for path in home.folder.rglob("*") if path.is_socket() or path.name == "lock"]
+    return not processes_below(home.folder) and not sockets_and_locks
+
+
+def test_a_start_waits_until_all_is_healthy_and_a_stop_leaves_nothing(home: Home) -> None:
+    driver = local_driver(home, "description: with its own Postgres")
+    now = start(driver)
+    assert now.state == "running"
+    assert {part.name: part.state for part in now.components} == {
+        name: "done" if name == "migrate" else "running" for name in ALL
+    }
+    assert now.address is not None
+    assert httpx.get(f"{now.address}/version").status_code == 200
+    before = driver.stop(silent)
+    assert before.state == "running"
+    assert driver.status().state == "stopped"
+    assert nothing_left(home)
+
+
+def test_a_running_stack_is_left_alone(home: Home) -> None:
+    driver = local_driver(home)
+    first = start(driver)
+    second = start(driver)
+    assert [part.pid for part in first.components] == [part.pid for part in second.components]
+    driver.stop(silent)
+
+
+def test_a_database_of_its_own_and_its_secrets_survive_a_stop(home: Home) -> None:
+    driver = local_driver(home, "description: with its own Postgres")
+    start(driver)
+    kept = {path.name: path.read_text() for path in home.folder.rglob("dev/secrets/*") if path.name[0] != "."}
+    driver.stop(silent)
+    assert start(driver).state == "running"
+    assert kept == {path.name: path.read_text() for path in home.folder.rglob("dev/secrets/*") if path.name[0] != "."}
+    assert {"postgres_password", "jwt_secret_key"} <= kept.keys()
+    driver.stop(silent)
+
+
+def test_every_component_that_is_killed_comes_back(home: Home) -> None:
+    driver = local_driver(home, "description: with its own Postgres")
+    before = start(driver)
+    killed = {name: pid_of(before, name) for name in ALL - {"migrate"}}
+    for pid in killed.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: driver.status().state == "running")
+    after = driver.status()
+    assert all(pid_of(after, name) != pid for name, pid in killed.items())
+    driver.stop(silent)
+    assert nothing_left(home)
+
+
+def test_a_killed_supervisor_is_told_by_status_and_put_right_by_start(home: Home) -> None:
+    driver = local_driver(home)
+    before = start(driver)
+    supervisor_of(home).kill()
+    wait_for(lambda: driver.status().state == "orphaned")
+    orphaned = driver.status()
+    assert {part.name for part in orphaned.components} == ALL - {"migrate", "postgres"}
+    assert "vserver start" in orphaned.remedy
+    after = start(driver)
+    assert after.state == "running"
+    assert not psutil.pid_exists(pid_of(before, "auth")) or pid_of(before, "auth") != pid_of(after, "auth")
+    driver.stop(silent)
+    assert nothing_left(home)
+
+
+def test_a_killed_supervisor_is_put_right_by_stop(home: Home) -> None:
+    driver = local_driver(home, "description: with its own Postgres")
+    start(driver)
+    supervisor_of(home).kill()
+    wait_for(lambda: driver.status().state == "orphaned")
+    assert driver.stop(silent).state == "orphaned"
+    assert driver.status().state == "stopped"
+    assert nothing_left(home)
+
+
+def test_a_failed_start_says_why_and_leaves_nothing_running(home: Home) -> None:
+    driver = local_driver(home)
+    with pytest.raises(CommandError) as caught:
+        start(driver, dispatch="fail")
+    assert "dispatch" in caught.value.message
+    assert "the stub cannot go on: its cause is written here" in caught.value.message
+    assert "-dispatch.log" in (caught.value.hint or "")
+    assert nothing_left(home)
+
+
+def test_a_failed_one_shot_stops_the_start(home: Home) -> None:
+    driver = local_driver(home)
+    with pytest.raises(CommandError, match="migrate ended with exit code 3"):
+        start(driver, migrate="fail")
+    assert nothing_left(home)
+
+
+def test_a_taken_port_names_who_holds_it_and_starts_nothing(home: Home) -> None:
+    port = free_port()
+    holder = subprocess.Popen([sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"], cwd=home.folder)
+    try:
+        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        name = home.configure(f"ip: 127.0.0.1\nport: {port}\nuri: sqlite:///a.sqlite")
+        driver, _ = driver_of(home, name)
+        with pytest.raises(CommandError, match=f"Port {port} is held by process {holder.pid}") as caught:
+            start(driver)
+    finally:
+        holder.kill()
+        holder.wait()
+    assert "-p" in (caught.value.hint or "")
+    assert nothing_left(home)
+
+
+def test_a_port_that_another_instance_holds_names_that_instance(home: Home) -> None:
+    first = local_driver(home)
+    address = start(first).address or ""
+    port = httpx.URL(address).port
+    name = home.configure(f"ip: 127.0.0.1\nport: {port}\nuri: sqlite:///a.sqlite")
+    second, _ = driver_of(home, name)
+    with pytest.raises(CommandError, match="of the instance dataquality-"):
+        start(second)
+    assert first.status().state == "running"
+    first.stop(silent)
+
+
+def test_an_address_that_the_machine_does_not_have_is_refused(home: Home) -> None:
+    driver = local_driver(home)
+    plan = stubbed(driver.plan(ip="192.0.2.1"))
+    with pytest.raises(CommandError, match=r"This machine has no address 192\.0\.2\.1"):
+        driver.start(plan, silent)
+    assert nothing_left(home)
+
+
+def test_two_instances_run_beside_each_other(home: Home) -> None:
+    drivers = [local_driver(home, "description: one"), local_driver(home, "description: two")]
+    for driver in drivers:
+        assert start(driver).state == "running"
+    assert drivers[0].status().address != drivers[1].status().address
+    drivers[0].stop(silent)
+    assert drivers[1].status().state == "running"
+    drivers[1].stop(silent)
+    assert nothing_left(home)
+
+
+def test_two_starts_at_once_end_with_one_running_stack(home: Home) -> None:
+    driver = local_driver(home)
+    answers: list[str] = []
+    script = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from support.local import *
+from pathlib import Path
+home = Home(Path({str(home.folder)!r}))
+driver, _ = driver_of(home, {driver.instance.name!r})
+print(driver.start(stubbed(driver.plan()), silent).state)
+"""
+
+    def one() -> None:
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        answers.append(done.stdout.strip() or done.stderr)
+
+    threads = [threading.Thread(target=one) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == ["running", "running"]
+    assert (
+        len([process for process in processes_below(home.folder) if "supervisor.supervisord" in process.cmdline()]) == 1
+    )
+    driver.stop(silent)
+    assert nothing_left(home)
+
+
+def test_a_data_folder_with_a_long_and_odd_name_is_no_hindrance(home: Home) -> None:
+    odd = home.folder / ("with blanks, 'quotes' and 100% " + "x" * 80)
+    name = home.configure(f'ip: 127.0.0.1\nport: {free_port()}\ndirectories:\n  data: "{odd}"')
+    driver, _ = driver_of(home, name)
+    assert start(driver).state == "running"
+    driver.stop(silent)
+    assert nothing_left(home)
+    assert not list(Path("/tmp").glob(f"vserver-{os.getuid()}-*/*"))
+
+
+def test_no_secret_is_seen_from_outside_and_no_folder_above_changes(home: Home) -> None:
+    before = modes_above(home.folder)
+    driver = local_driver(home, "description: with its own Postgres")
+    start(driver)
+    values = [path.read_text() for path in home.folder.rglob("dev/secrets/*") if not path.name.startswith(".")]
+    assert len(values) >= 6
+    seen: list[str] = []
+    for process in processes_below(home.folder):
+        seen += process.cmdline()
+        seen += process.environ().values()
+    assert not [value for value in values if any(value in text for text in seen)]
+    for path in home.folder.rglob("*"):
+        if path.is_file() and _open_to_others(path, home.folder):
+            content = path.read_bytes()
+            assert not [value for value in values if value.encode() in content], path
+    assert modes_above(home.folder) == before
+    driver.stop(silent)
+
+
+def _open_to_others(path: Path, top: Path) -> bool:
+    inner = [folder for folder in path.parents if folder.is_relative_to(top)]
+    return bool(path.stat().st_mode & stat.S_IROTH) and all(folder.stat().st_mode & stat.S_IXOTH for folder in inner)
+
+
+def test_a_job_gets_its_input_and_the_environment_of_migrate(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    driver = local_driver(home)
+    plan = stubbed(driver.plan())
+    driver.start(plan, silent)
+    said: list[str] = []
+    code = driver.run_job(plan, "stub_job", ["7"], io.BytesIO(b"some input"), said.append)
+    assert code == 7
+    assert said == ["job read 10 bytes"]
+    assert capfd.readouterr().out.startswith("sqlite:///")
+    driver.stop(silent)
+
+
+def test_a_job_of_a_stopped_instance_is_run_and_the_instance_is_stopped_again(home: Home) -> None:
+    driver = local_driver(home, "description: with its own Postgres")
+    assert driver.run_job(stubbed(driver.plan()), "stub_job", ["0"]) == 0
+    assert driver.status().state == "stopped"
+    assert nothing_left(home)
+
+
+def test_an_image_means_nothing_to_processes(home: Home) -> None:
+    with pytest.raises(CommandError) as caught:
+        local_driver(home).plan(image="some:image")
+    assert caught.value.exit_code == ExitCode.USAGE
