@@ -17,7 +17,7 @@ from vserver.stack.local.place import Place
 from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
 from vserver.stack.local.tail import last_lines
-from vserver.stack.plan import Component, Plan
+from vserver.stack.plan import Component, ModuleCheck, Plan
 from vserver.stack.site import PortUser
 
 START_SECONDS = 90
@@ -27,6 +27,8 @@ RECOVERY_SECONDS = 15
 _TRIES = 3
 _STOP_SECONDS = 75
 _PAUSE = 0.1
+_PROGRAM_PAUSE = 1.0
+"""Between checks that are Python programs: asked more often, they would slow down what they wait for."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +159,12 @@ class LocalStack:
             checks.save(self._watches, map(checks.watch, plan.components), _address(plan))
             supervisor.launch(runtime.python, self.place.run, environment(self.place, runtime))
             in_order(plan.components, lambda component, stop: self._bring_up(component, stop, progress))
-        except BaseException:
+        except BaseException as error:
             # Whatever happened, Ctrl-C included: nothing may be left half-started.
             progress("stopping what was started")
             self._end_all()
+            if isinstance(error, NoSupervisorError):
+                raise CommandError("Supervisor ended while the stack was starting", "Start it again.") from error
             raise
 
     def _bring_up(self, component: Component, stop: threading.Event, progress: Progress) -> None:
@@ -184,8 +188,9 @@ class LocalStack:
         deadline = time.monotonic() + START_SECONDS
         pids: set[int] = set()
         wrong: str | None = "has not started yet"
+        pause = _PROGRAM_PAUSE if isinstance(component.health, ModuleCheck) else _PAUSE
         while time.monotonic() < deadline:
-            if stop.is_set():
+            if stop.wait(pause):
                 raise GivenUpError
             info = self._supervisor.processes()[component.name]
             if info.pid:
@@ -195,7 +200,6 @@ class LocalStack:
                     return
             if len(pids) >= _TRIES and not info.pid:
                 raise self._failure(component, "ends again and again")
-            time.sleep(_PAUSE)
         raise self._failure(component, f"is not healthy after {START_SECONDS} seconds: {wrong}", ExitCode.TIMED_OUT)
 
     def _failure(self, component: Component, what: str, code: ExitCode = ExitCode.FAILED) -> CommandError:
