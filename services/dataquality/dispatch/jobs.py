@@ -52,7 +52,8 @@ class Jobs:
     def clean_outbox(self) -> None:
         """Delete old events that were sent."""
         forgotten = _attempt("events not cleaned", lambda: self._outbox.forget_sent(KEEP_SENT))
-        log.info("outbox cleaned", count=forgotten)
+        if forgotten:
+            log.info("outbox cleaned", count=forgotten)
 
     @cached_property
     def _outbox(self) -> Outbox:

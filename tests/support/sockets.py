@@ -1,0 +1,76 @@
+"""A real Socket.IO client that remembers what it hears."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import socketio
+
+from support.services import Services
+
+NAMESPACE = "/tasks"
+SECONDS = 30
+
+
+class Socket:
+    """A client on `/tasks`. `heard` is all events in order, as name and arguments."""
+
+    def __init__(self, *, reconnection: bool = False) -> None:
+        self.heard: list[tuple[str, tuple[Any, ...]]] = []
+        self.client = socketio.AsyncClient(reconnection=reconnection, reconnection_delay_max=1)
+        self.client.on("*", self._hear, namespace=NAMESPACE)
+        for event in ("connect", "disconnect"):
+            self.client.on(event, self._noting(event), namespace=NAMESPACE)
+        self._news = asyncio.Condition()
+
+    async def open(self, services: Services, token: str | None, **arguments: Any) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        await self.client.connect(
+            services.addresses["dispatch"], headers=headers, namespaces=[NAMESPACE], wait_timeout=SECONDS, **arguments
+        )
+
+    async def close(self) -> None:
+        await self.client.disconnect()
+
+    async def say(self, event: str, *arguments: Any) -> None:
+        await self.client.emit(event, arguments, namespace=NAMESPACE)
+
+    def arguments(self, event: str) -> list[tuple[Any, ...]]:
+        """The arguments of each such event so far."""
+        return [arguments for name, arguments in self.heard if name == event]
+
+    async def hears(self, event: str, *arguments: Any, times: int = 1) -> list[tuple[Any, ...]]:
+        """Wait for the event (with these arguments, if any are given) to have come that often; all of them."""
+
+        def found() -> list[tuple[Any, ...]]:
+            return [one for one in self.arguments(event) if not arguments or one == arguments]
+
+        try:
+            async with self._news, asyncio.timeout(SECONDS):
+                await self._news.wait_for(lambda: len(found()) >= times)
+        except TimeoutError:
+            raise AssertionError(f"{event}{arguments} was not heard {times} times: {self.heard}") from None
+        return found()
+
+    async def _hear(self, event: str, *arguments: Any) -> None:
+        async with self._news:
+            self.heard.append((event, arguments))
+            self._news.notify_all()
+
+    def _noting(self, event: str) -> Any:
+        async def note(*_: Any) -> None:
+            await self._hear(event)
+
+        return note
+
+
+@asynccontextmanager
+async def opened(services: Services, token: str | None, **arguments: Any) -> AsyncGenerator[Socket]:
+    """A socket that is open for the block."""
+    socket = Socket()
+    await socket.open(services, token, **arguments)
+    try:
+        yield socket
+    finally:
+        await socket.close()
