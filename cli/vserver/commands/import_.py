@@ -113,7 +113,7 @@ def _failure(code: int, label: str, said: list[str]) -> CommandError:
         reason = said[-1] if said else f"the job ended with {code}"
         return CommandError(f"{label} was not imported; nothing was changed: {reason}", None, exit_code)
     return CommandError(
-        "\n".join([f"{label} cannot be imported; nothing was changed. {len(problems)} problems:", *problems]),
+        "\n".join([f"{label} cannot be imported; nothing was changed. What is wrong:", *problems]),
         "Correct these and import it again.",
         exit_code,
     )

@@ -118,7 +118,7 @@ def _node(entry: CollaborationEntry, participant: Participant, known: Known, key
 def _differences(given: dict[str, Text], found: dict[str, str | None], what: str) -> Iterator[Problem]:
     for key, text in given.items():
         if text.value and text.value != (found[key] or ""):
-            has = quoted(found[key] or "")
+            has = quoted(value) if (value := found[key]) else "nothing"
             yield Problem(text.place, f"{what} exists with another {key} ({has})", _AGREE)
 
 

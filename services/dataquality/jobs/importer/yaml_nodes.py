@@ -13,6 +13,7 @@ from dataquality.jobs.importer.problems import InvalidFile, Place, Problem, quot
 TAG = "tag:yaml.org,2002:"
 _BASE: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _DEEPEST = 20
+_UNCLOSED = ("found unexpected end of stream", "did not find expected node content", "did not find expected ','")
 _REMEDY = "Check indentation, quotes and brackets there and in the lines above"
 
 
@@ -36,8 +37,7 @@ def compose(content: bytes) -> yaml.Node:
         _refuse_depth(text)
         node = cast(Any, yaml).compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise _invalid(mark.line + 1 if mark else 1, *_words(error)) from None
+        raise _invalid(*_explained(error, text)) from None
     except yaml.YAMLError:
         raise _invalid(1, "this is not YAML: it holds a control character", "Remove it") from None
     if node is None:
@@ -80,9 +80,24 @@ def _invalid(line: int, message: str, remedy: str) -> InvalidFile:
     return InvalidFile([Problem(Place("", line), message, remedy)])
 
 
-def _words(error: yaml.MarkedYAMLError) -> tuple[str, str]:
-    problem = error.problem or error.context or "it does not follow the rules"
-    if "single document" in str(error.context):
+def _explained(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str, str]:
+    """Line, message and remedy."""
+    mark, problem = error.problem_mark or error.context_mark, error.problem or ""
+    line = mark.line + 1 if mark else 1
+    if mark and not text[mark.index :].strip() and problem.startswith(_UNCLOSED):
+        begun = min(line, error.context_mark.line + 1 if error.context_mark else line)
+        return begun, "this is not YAML: a quote or a bracket is not closed", "Close it"
+    if "cannot start any token" in problem and mark and _stands_at(text, mark, "\t"):
+        return line, "this is not YAML: a tab where only blanks may stand", "Indent with blanks"
+    return line, *_words(problem, error.context or "")
+
+
+def _stands_at(text: str, mark: yaml.Mark, character: str) -> bool:
+    return text[mark.index : mark.index + 1] == character
+
+
+def _words(problem: str, context: str) -> tuple[str, str]:
+    if "single document" in context:
         return "a second YAML document begins here", "Keep one: remove the line of --- before it"
     if "alias" in problem:
         return "this is not YAML: a * that refers to no anchor", "Put a text that starts with * in quotes"
@@ -91,5 +106,5 @@ def _words(error: yaml.MarkedYAMLError) -> tuple[str, str]:
         return "this is not YAML: a colon where no key may stand", remedy
     if "cannot start any token" in problem:
         return "this is not YAML: no value may start with this character", "Put the text in quotes"
-    hidden = re.sub(r"'(?!<)[^']{2,}'|\"[^\"]{2,}\"", "what stands there", problem)
+    hidden = re.sub(r"'[\w!%][^']+'|\"\w[^\"]+\"", "what stands there", problem) or "it does not follow the rules"
     return f"this is not YAML: {quoted(hidden)[1:-1]}", _REMEDY
