@@ -53,7 +53,8 @@ class ComposeDriver:
             now = states.stack_status(before, plan)
             if now.state == "running":
                 return now
-            self._prepare(engine, plan, before, progress)
+            diagnosis.check_port(engine, plan, self._id, before)
+            self._prepare(engine, plan, progress)
             self._up(engine, plan, before, progress)
         return states.stack_status(engine.containers(self._id), plan)
 
@@ -79,13 +80,21 @@ class ComposeDriver:
         stdin: BinaryIO | None = None,
         on_line: Progress | None = None,
     ) -> int:
-        """Run a module in a container like `migrate`'s, beside the running stack."""
+        """Run a module in a container like `migrate`'s. What it needs is started for it where it does not run."""
         engine = connect()
         before = engine.containers(self._id)
         self._refuse_others(before)
-        if states.stack_status(before, plan).state == "stopped":
-            raise CommandError("This instance is not running", "Start it with `vserver start`, then try again.")
-        return self._run_job(engine, module, arguments, stdin, on_line or _quiet)
+        say = on_line or _quiet
+        if states.stack_status(before, plan).state != "stopped":
+            return self._run_job(engine, ["--no-deps"], module, arguments, stdin, say)
+        self._files.make_folders()
+        with self._files.lock():
+            self._prepare(engine, plan, say)
+        try:
+            # Without `--no-deps` compose starts what `migrate` needs, and waits until it is healthy.
+            return self._run_job(engine, [], module, arguments, stdin, say)
+        finally:
+            self._down(engine, _quiet)
 
     def follow_logs(self) -> int:
         """Copy the containers' logs to the console until Ctrl-C."""
@@ -142,9 +151,8 @@ class ComposeDriver:
         # `on-failure` brings back what was killed, but nothing after a boot.
         return "unless-stopped" if self.restarts_at_boot() else "on-failure"
 
-    def _prepare(self, engine: Engine, plan: Plan, before: list[Container], progress: Progress) -> None:
-        """All that can be wrong before the first container starts, and the files that they are started from."""
-        diagnosis.check_port(engine, plan, self._id, before)
+    def _prepare(self, engine: Engine, plan: Plan, progress: Progress) -> None:
+        """The images, the given secrets, and the files from which containers are started."""
         image = images.ensure_own(engine, plan.image, progress)
         images.ensure(engine, _parts_images(plan), progress)
         keep_given(self._files.kept, plan.secrets)
@@ -189,9 +197,15 @@ class ComposeDriver:
             raise CommandError("\n".join(["the containers could not be stopped:", *said[-5:]]))
 
     def _run_job(
-        self, engine: Engine, module: str, arguments: Sequence[str], stdin: BinaryIO | None, say: Progress
+        self,
+        engine: Engine,
+        options: Sequence[str],
+        module: str,
+        arguments: Sequence[str],
+        stdin: BinaryIO | None,
+        say: Progress,
     ) -> int:
-        command = ["run", "--rm", "-T", "--no-deps", "migrate", "python", "-m", module, *arguments]
+        command = ["run", "--rm", "-T", *options, "migrate", "python", "-m", module, *arguments]
 
         def on_line(line: str) -> None:
             if line and not _NOISE.match(line):

@@ -75,8 +75,6 @@ def test_start_waits_until_all_is_healthy_and_stop_leaves_only_what_must_survive
 ) -> None:
     said: list[str] = []
     plan = without_services(driver.plan())
-    with pytest.raises(CommandError, match="not running"):
-        driver.run_job(plan, "dataquality.jobs.migrate", [])
     status = driver.start(plan, said.append)
     assert status.state == "running"
     assert states(status) == {"postgres": "running", "redis": "running", "migrate": "done", "gateway": "running"}
@@ -181,6 +179,13 @@ def test_a_job_reads_its_input_and_tells_its_progress_and_its_exit_code(
     assert running.run_job(plan, "dataquality.jobs.no_such_job", [], None, said.append) == 1
     assert any("No module named" in line for line in said)
     assert not [line for line in said if "Container" in line], "compose's own words are not the job's"
+
+
+def test_a_job_of_a_stopped_instance_finds_what_it_needs_and_leaves_it_stopped(driver: ComposeDriver) -> None:
+    said: list[str] = []
+    assert driver.run_job(without_services(driver.plan()), "dataquality.jobs.migrate", [], None, said.append) == 0
+    assert driver.status().state == "stopped"
+    assert docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={driver.instance.id}") == ""
 
 
 def test_plain_docker_compose_works_with_the_command_that_files_names(running: ComposeDriver) -> None:
