@@ -3,13 +3,15 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import jwt
 from argon2 import PasswordHasher
 from sqlalchemy import Engine, insert, select, text
@@ -35,7 +37,9 @@ from support.services import Api, Services, unique
 
 PASSWORD = "Secret-1-word"
 """Of everybody that `Arrangement.user` makes."""
-_PASSWORD_HASH = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(PASSWORD)
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_PASSWORD_HASH = _hasher.hash(PASSWORD)
+_jwt = cast(Any, jwt)
 Grants = Sequence[tuple[str, str, str]]
 """Rules as (resource, operation, scope), by the contract's words: ("user", "VIEW", "GLOBAL")."""
 
@@ -86,7 +90,7 @@ class Arrangement:
             "node",
             name=unique("node"),
             api_key_id=key_id,
-            api_key_hash=slow_hash_of and PasswordHasher().hash(slow_hash_of),
+            api_key_hash=slow_hash_of and _hasher.hash(slow_hash_of),
             organization_id=organization,
             collaboration_id=collaboration,
         )
@@ -148,15 +152,21 @@ class Arrangement:
     def token(self, subject: Any, client_type: str, **claims: Any) -> str:
         """An access token as the contract describes it; `claims` differ from the usual ones."""
         now = datetime.now(UTC)
-        usual = {"sub": subject, "client_type": client_type, "roles": [], "type": "access", "fresh": False}
+        usual: dict[str, Any] = {
+            "sub": subject,
+            "client_type": client_type,
+            "roles": [],
+            "type": "access",
+            "fresh": False,
+        }
         times = {"iat": now, "nbf": now, "exp": now + timedelta(hours=1), "jti": secrets.token_hex(8)}
-        return jwt.encode(usual | times | claims, self.secret("jwt_secret_key"), "HS256")
+        return _jwt.encode(usual | times | claims, self.secret("jwt_secret_key"), "HS256")
 
     def service_token(self, purpose: str = "service") -> str:
         """A token of one of the server's own parts."""
         now = datetime.now(UTC)
         claims = {"sub": "entity", "purpose": purpose, "iat": now, "exp": now + timedelta(seconds=60), "jti": "x"}
-        return jwt.encode(claims, self.secret("service_key"), "HS256")
+        return _jwt.encode(claims, self.secret("service_key"), "HS256")
 
     def _add(self, model: Any, **values: Any) -> int:
         with self.engine.begin() as connection:
@@ -171,4 +181,10 @@ class Arrangement:
 
 def claims_of(token: str) -> dict[str, Any]:
     """What a token says, unchecked."""
-    return jwt.decode(token, options={"verify_signature": False})
+    return _jwt.decode(token, options={"verify_signature": False})
+
+
+def at_once(times: int, call: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    """The answers to so many equal calls that are made at the same time."""
+    with ThreadPoolExecutor(times) as pool:
+        return [future.result() for future in [pool.submit(call) for _ in range(times)]]

@@ -101,15 +101,19 @@ async def access_claims(request: Request) -> Claims:
 
 
 async def identify(context: Context, claims: Claims) -> Caller:
-    """The caller that these claims speak of. Raises Unauthorized when it is gone or may no longer call."""
+    """The caller that these claims speak of. Raises Unauthorized when it is gone or may no longer call.
+
+    The connection is given back before the rights are asked for: that takes another one in `auth`, and a call to it
+    elsewhere. Callers that hold one and wait for the next would block one another.
+    """
+    if isinstance(claims, ContainerClaims):
+        return await _container(context, claims)
+    return await _identity(context, claims)
+
+
+async def _identity(context: Context, claims: IdentityClaims) -> Caller:
     async with context.database.reading() as connection:
-        if isinstance(claims, ContainerClaims):
-            return await _container(context, connection, claims)
-        return await _identity(context, connection, claims)
-
-
-async def _identity(context: Context, connection: AsyncConnection, claims: IdentityClaims) -> Caller:
-    row = await _row(connection, claims.sub)
+        row = await _row(connection, claims.sub)
     if row is None or row.type != claims.client_type:
         raise Unauthorized(f"This {claims.client_type} no longer exists. Sign in again.")
     permissions = await _permissions(context, claims.client_type, row)
@@ -118,12 +122,14 @@ async def _identity(context: Context, connection: AsyncConnection, claims: Ident
     return NodeCaller(row.id, row.node_organization, permissions, row.collaboration_id)
 
 
-async def _container(context: Context, connection: AsyncConnection, claims: ContainerClaims) -> ContainerCaller:
+async def _container(context: Context, claims: ContainerClaims) -> ContainerCaller:
     subject = claims.sub
-    row = await _row(connection, subject.node_id)
     # A task is complete when no result of it is open; its containers have nothing more to ask then.
     still_open = select(Result.id).where(Result.task_id == subject.task_id, Result.finished_at.is_(None)).limit(1)
-    if row is None or row.type != "node" or await connection.scalar(still_open) is None:
+    async with context.database.reading() as connection:
+        row = await _row(connection, subject.node_id)
+        is_open = await connection.scalar(still_open) is not None
+    if row is None or row.type != "node" or not is_open:
         raise Unauthorized("The task that this container works for is complete, or its node no longer exists.")
     return ContainerCaller(row.id, subject.organization_id, await _permissions(context, "container", row), subject)
 

@@ -1,12 +1,11 @@
 """POST token/refresh for users: the token object again, with a refresh token that works once."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from support.arrange import PASSWORD, Arrangement, claims_of
+from support.arrange import PASSWORD, Arrangement, at_once, claims_of
 from support.services import Api, Services, unique
 
 
@@ -47,8 +46,7 @@ def test_the_next_refresh_token_works_too(services: Services, api: Api) -> None:
 
 def test_a_client_that_repeats_itself_at_once_is_forgiven(services: Services, api: Api) -> None:
     first = api.tokens["refresh_token"]
-    with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: refresh(services, first), range(3)))
+    answers = at_once(3, lambda: refresh(services, first))
     assert [answer.status_code for answer in answers] == [200] * 3
     assert refresh(services, answers[0].json()["refresh_token"]).status_code == 200
 

@@ -1,9 +1,11 @@
 """Health and version (rest-api.md 3.5), and what a list costs."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 
 from support.arrange import Arrangement
@@ -46,6 +48,13 @@ def test_a_longer_list_takes_no_more_statements(
         few = statements(services, root, f"/{noun}?page=1&per_page=1")
         many = statements(services, root, f"/{noun}?page=1&per_page=100")
         assert 0 < many == few < 12
+
+
+async def test_many_callers_at_once_are_all_answered(services: Services, there: Arrangement) -> None:
+    url, headers = f"{services.addresses['auth']}/api/rule/1", {"Authorization": f"Bearer {there.token(1, 'user')}"}
+    async with httpx.AsyncClient(headers=headers, timeout=60, trust_env=False, limits=httpx.Limits()) as client:
+        answers = await asyncio.gather(*(client.get(url) for _ in range(100)))
+    assert [answer.status_code for answer in answers] == [200] * 100
 
 
 def statements(services: Services, api: Api, path: str) -> int:

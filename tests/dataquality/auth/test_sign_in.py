@@ -1,13 +1,12 @@
 """POST token/user: rest-api.md section 1."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import bcrypt
 import httpx
 import pytest
 
-from support.arrange import PASSWORD, Arrangement, claims_of
+from support.arrange import PASSWORD, Arrangement, at_once, claims_of
 from support.services import Services, unique
 
 
@@ -94,8 +93,7 @@ def test_a_right_password_forgets_the_wrong_ones(services: Services, username: s
 
 
 def test_wrong_passwords_at_once_all_count(services: Services, username: str) -> None:
-    with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda _: sign_in(services, username, "wrong"), range(5)))
+    at_once(5, lambda: sign_in(services, username, "wrong"))
     assert sign_in(services, username).status_code == 401
 
 
@@ -122,8 +120,7 @@ def test_a_hash_of_the_older_server_is_accepted_and_replaced(
 ) -> None:
     older = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     there.run('UPDATE "user" SET password = :hash WHERE username = :name', hash=older, name=username)
-    with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda _: sign_in(services, username), range(2)))
+    answers = at_once(2, lambda: sign_in(services, username))
     [row] = there.rows('SELECT password FROM "user" WHERE username = :name', name=username)
     assert [answer.status_code for answer in answers] == [200, 200]
     assert row["password"].startswith("$argon2id$")

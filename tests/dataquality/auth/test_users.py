@@ -1,11 +1,10 @@
 """Routes below user: rest-api.md 2.4, permissions.md sections 4 and 5."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from support.arrange import PASSWORD, Arrangement, Grants, claims_of
+from support.arrange import PASSWORD, Arrangement, Grants, at_once, claims_of
 from support.services import Api, Services, unique
 
 
@@ -365,8 +364,7 @@ class TestUpdate:
 
     def test_two_changes_of_roles_at_once_both_end_well(self, there: Arrangement, organization: int, root: Api) -> None:
         user = there.user(organization)
-        with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: root.patch(f"/user/{user}", json={"rules": [1, 2]}), range(4)))
+        answers = at_once(4, lambda: root.patch(f"/user/{user}", json={"rules": [1, 2]}))
         assert [answer.status_code for answer in answers] == [200] * 4
 
 
