@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from dataquality.core.errors import NotFound
 from dataquality.core.query import MAX_ID
@@ -15,7 +16,7 @@ _MOST_ITEMS = 1000
 def _storable(text: str) -> str:
     # Postgres holds no zero characters, and half of a surrogate pair is no character at all.
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must not hold zero characters or halves of surrogate pairs")
+        raise PydanticCustomError("unstorable", "must not hold zero characters or halves of surrogate pairs")
     return text
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic_core import PydanticCustomError
 
 from dataquality.auth.fields import Body, BodyId, BodyIds, Name, ShortText, Text
 from dataquality.core.query import Id, Instant
@@ -38,7 +39,7 @@ class UserChange(Body):
     @classmethod
     def _refuse_password(cls, value: object) -> object:
         if value is not None:
-            raise ValueError("cannot be changed here; its owner changes it with PATCH password/change")
+            raise PydanticCustomError("not_here", "cannot be changed here; use PATCH password/change")
         return value
 
 

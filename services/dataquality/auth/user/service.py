@@ -96,8 +96,9 @@ async def _new_values(
     values = {field: value for field, value in given.items() if value is not None and value != getattr(target, field)}
     if "username" in values and target.id != caller.id:
         raise BadRequest("Only users themselves can change their username.", {"username": "is not yours to change"})
-    for field in values.keys() & {"username", "email"}:
-        await _require_free(connection, field, values[field], target.id)
+    for field in ("username", "email"):
+        if field in values:
+            await _require_free(connection, field, values[field], target.id)
     if "organization_id" in values:
         await _require_organization(connection, values["organization_id"])
         # None: no organization's own scope is enough to move a user.
