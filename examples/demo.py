@@ -21,7 +21,7 @@ import federated_mean
 import httpx
 import yaml
 
-from vserver.config.folders import config_folder
+from vserver.config.folders import standard_folders
 
 HERE = Path(__file__).resolve().parent
 NAME = "demo"
@@ -52,7 +52,7 @@ def main() -> None:
 
 def write_configuration() -> Path:
     """The instance's configuration; one that is there is left as it is."""
-    folder = config_folder("user")
+    folder = standard_folders("user").configuration
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{NAME}.yaml"
     if not file.exists():
