@@ -1,0 +1,93 @@
+"""The server as the clients of others see it: behind its gateway, on both databases; clients of both generations."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from support.arrange import Arrangement
+from support.clients import VERSIONS, python_of, run_client
+from support.collaborations import PASSWORD, World, new_world
+from support.databases import PostgresServer, SqliteFiles
+from support.gateway import Server, behind_gateway
+from support.services import ROOT, running_services, unique
+from support.valkey import ValkeyServer
+
+Run = Callable[..., Any]
+Person = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def server_on_sqlite(
+    sqlite_files: SqliteFiles, valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server on SQLite, for the whole session."""
+    folder, redis = tmp_path_factory.mktemp("contract"), valkey_server.database(21)
+    with (
+        sqlite_files.migrated_database() as url,
+        running_services(folder, url, redis) as services,
+        behind_gateway(services) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server_on_postgres(
+    postgres_server: PostgresServer, valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server on Postgres, for the whole session."""
+    folder, redis = tmp_path_factory.mktemp("contract"), valkey_server.database(22)
+    with (
+        postgres_server.migrated_database() as url,
+        running_services(folder, url, redis) as services,
+        behind_gateway(services) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """The server, once on each database."""
+    return request.getfixturevalue(f"server_on_{request.param}")
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    """Each version of the real clients; skips where it cannot be installed for want of its Python."""
+    python_of(request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def run(server: Server, version: str) -> Run:
+    """Runs a script with a real client against the server."""
+    return partial(run_client, version, server=server)
+
+
+@pytest.fixture
+def there(server: Server) -> Arrangement:
+    """The server's database and secrets, for what no client can bring about, such as the passing of an hour."""
+    return Arrangement(server.services)
+
+
+@pytest.fixture
+def world(server: Server) -> World:
+    """A collaboration of two organizations, each with a node; new for each test."""
+    return new_world(server.services)
+
+
+@pytest.fixture
+def person(server: Server) -> Person:
+    """Makes a user of an organization with built-in roles; the username. The password is PASSWORD."""
+    root = server.services.login(*ROOT)
+    roles = {role["name"]: role["id"] for role in root.get("/role").json()}
+
+    def made(organization_id: int, *role_names: str) -> str:
+        name = unique("user")
+        body = {"username": name, "firstname": "Ada", "lastname": "Byron", "password": PASSWORD}
+        body |= {"email": f"{name}@example.org", "organization_id": organization_id}
+        root.made("/user", body | {"roles": [roles[role] for role in role_names]})
+        return name
+
+    return made
