@@ -44,11 +44,11 @@ def expected_status(before: dict[str, Any], patch: dict[str, Any]) -> str:
     return "active" if "started_at" in patch and before["status"] in OPEN else before["status"]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=st.lists(patches, min_size=1, max_size=6))
-def test_a_result_goes_forward_only_and_ends_once(world: World, sent: list[dict[str, Any]]):
-    site = world.sites[0]
-    [result] = world.ask(site)["results"]
+def test_a_result_goes_forward_only_and_ends_once(common_world: World, sent: list[dict[str, Any]]):
+    site = common_world.sites[0]
+    [result] = common_world.ask(site)["results"]
     path = f"/result/{result['id']}"
     before = comparable(site.api.get(path).json())
     for patch in sent:

@@ -26,13 +26,13 @@ def asked(world: World, site: Site) -> str:
 
 
 @pytest.fixture
-def site(world: World) -> Site:
-    return world.sites[0]
+def site(common_world: World) -> Site:
+    return common_world.sites[0]
 
 
 @pytest.fixture
-def path(world: World, site: Site) -> str:
-    return asked(world, site)
+def path(common_world: World, site: Site) -> str:
+    return asked(common_world, site)
 
 
 def told(site: Site, path: str, **what: Any) -> dict[str, Any]:
@@ -41,8 +41,8 @@ def told(site: Site, path: str, **what: Any) -> dict[str, Any]:
     return answer.json()
 
 
-def test_a_result_goes_all_the_way_round(world: World, site: Site, path: str):
-    before = world.researcher.get(path).json()
+def test_a_result_goes_all_the_way_round(common_world: World, site: Site, path: str):
+    before = common_world.researcher.get(path).json()
     assert before.keys() == RESULT_KEYS
     assert before["node"].keys() == {"id", "name", "ip", "status", "config"}
     assert before["organization"] == {
@@ -60,7 +60,7 @@ def test_a_result_goes_all_the_way_round(world: World, site: Site, path: str):
     assert (ended["status"], ended["result"], ended["log"]) == ("completed", "cmVzdWx0", "done")
     assert ended["started_at"] == started["started_at"]
     assert ended["finished_at"] == "2026-11-23T10:00:01.500000+00:00"
-    assert world.researcher.get(path).json() == ended
+    assert common_world.researcher.get(path).json() == ended
 
 
 def test_an_older_node_sends_no_status_and_it_follows_from_the_times(site: Site, path: str):
@@ -118,7 +118,7 @@ def test_a_large_result_comes_back_as_it_went(site: Site, path: str):
     assert told(site, path, **END | {"result": text})["result"] == text
 
 
-def test_the_same_answer_again_is_fine_and_another_one_is_refused(world: World, site: Site, path: str):
+def test_the_same_answer_again_is_fine_and_another_one_is_refused(common_world: World, site: Site, path: str):
     ended = told(site, path, **END)
     assert told(site, path, **END) == ended
     assert told(site, path, log="done") == ended
@@ -126,7 +126,7 @@ def test_the_same_answer_again_is_fine_and_another_one_is_refused(world: World, 
     for other in ({"log": "other"}, {"result": "other"}, {"status": "crashed"}, {"finished_at": "2026-11-23T10:00:02"}):
         answer = site.api.patch(path, json=END | other)
         assert (answer.status_code, isinstance(answer.json()["msg"], str)) == (400, True)
-    assert world.researcher.get(path).json() == ended
+    assert common_world.researcher.get(path).json() == ended
 
 
 def test_a_result_never_goes_back(site: Site, path: str):
@@ -153,16 +153,24 @@ def test_of_two_answers_at_once_one_wins_and_the_other_is_told_so(site: Site, pa
 
 
 def test_only_the_node_of_that_organization_in_that_collaboration_may_answer(
-    services: Services, world: World, site: Site, path: str
+    services: Services, common_world: World, site: Site, path: str
 ):
-    body = {"name": f"other of {world.id}", "organization_ids": [site.id]}
-    elsewhere = new_site(services, world.root, world.root.made("/collaboration", body)["id"], site.organization)
-    for caller in (world.sites[1].api, elsewhere.api, world.researcher, world.root, services.anyone):
+    body = {"name": f"other of {common_world.id}", "organization_ids": [site.id]}
+    elsewhere = new_site(
+        services, common_world.root, common_world.root.made("/collaboration", body)["id"], site.organization
+    )
+    for caller in (
+        common_world.sites[1].api,
+        elsewhere.api,
+        common_world.researcher,
+        common_world.root,
+        services.anyone,
+    ):
         assert caller.patch(path, json=END).status_code == 401
     assert site.api.patch("/result/999999999", json=END).status_code == 404
 
 
-def test_a_task_with_the_result_is_nested_on_request(world: World, site: Site, path: str):
+def test_a_task_with_the_result_is_nested_on_request(common_world: World, site: Site, path: str):
     for answer in (
         site.api.get(path, params={"include": "task"}).json(),
         site.open_results(include="task")[0],
@@ -172,8 +180,8 @@ def test_a_task_with_the_result_is_nested_on_request(world: World, site: Site, p
         assert {"id", "name", "image", "run_id", "database", "parent", "initiator", "init_user"} <= task.keys()
 
 
-def test_filters_find_results(world: World, site: Site):
-    other = world.sites[1]
+def test_filters_find_results(world: World):
+    site, other = world.sites
     task, later = world.ask(), world.ask(site)
     first, second = site.open_results(task_id=task["id"])[0]["id"], other.open_results(task_id=task["id"])[0]["id"]
     [third] = (result["id"] for result in later["results"])
@@ -212,11 +220,11 @@ def test_results_are_paged(world: World):
     assert answer.json()["data"][0]["task"]["name"]
 
 
-def test_results_are_for_members(services: Services, world: World, path: str):
+def test_results_are_for_members(services: Services, common_world: World, path: str):
     outsider = new_world(services, 1).researcher
     assert outsider.get("/result").json() == []
     assert (outsider.get(path).status_code, outsider.get("/result/999999999").status_code) == (401, 404)
-    assert world.sites[1].api.get(path).status_code == 200
+    assert common_world.sites[1].api.get(path).status_code == 200
     assert services.anyone.get("/result").status_code == 401
 
 

@@ -1,0 +1,113 @@
+"""Ending what runs: kill routes, deletes, and the end of a collaboration (contract, rest-api.md section 3.3)."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+
+from support.collaborations import World, new_world
+from support.services import Services
+from support.sockets import opened
+
+END = {"result": "r", "finished_at": "2026-11-23T10:00:00"}
+
+
+def victim(result: dict[str, Any], task: dict[str, Any], organization_id: int) -> dict[str, int]:
+    return {"task_id": task["id"], "result_id": result["id"], "organization_id": organization_id}
+
+
+async def test_a_killed_task_ends_with_all_below_it_and_its_nodes_are_told(services: Services, world: World):
+    first, second = world.sites
+    task = world.ask()
+    below = first.container(task).made("/task", world.question(second))
+    done = second.open_results(task_id=task["id"])[0]
+    assert second.api.patch(f"/result/{done['id']}", json=END).status_code == 200
+    [running] = first.open_results(task_id=task["id"])
+    [under] = second.open_results(task_id=below["id"])
+
+    async with opened(services, first.api.token) as socket:
+        answer = world.user("Organization Admin", first.id).post("/kill/task", json={"id": task["id"]})
+        assert (answer.status_code, isinstance(answer.json()["msg"], str)) == (200, True)
+        [(message,)] = await socket.hears("kill_containers")
+    assert message["collaboration_id"] == world.id
+    assert message["kill_list"] == [victim(running, task, first.id), victim(under, below, second.id)]
+    for result in (running, under):
+        now = world.researcher.get(f"/result/{result['id']}").json()
+        assert (now["status"], now["finished_at"] is not None) == ("killed by user", True)
+    assert world.researcher.get(f"/result/{done['id']}").json()["status"] == "completed"
+    # What the node of version 3.11 does then, and what one does that had its answer ready.
+    assert first.api.patch(f"/result/{running['id']}", json={"status": "killed by user"}).status_code == 200
+    assert first.api.patch(f"/result/{running['id']}", json=END).status_code == 400
+
+
+def test_who_may_kill_a_task(services: Services, world: World):
+    task = world.ask()
+    body = {"id": task["id"]}
+    assert world.researcher.post("/kill/task", json=body).status_code == 401
+    outsider = new_world(services, 1)
+    assert outsider.user("Organization Admin", outsider.sites[0].id).post("/kill/task", json=body).status_code == 401
+    assert world.sites[0].api.post("/kill/task", json=body).status_code == 401
+    assert world.root.post("/kill/task", json={}).status_code == 400
+    assert world.root.post("/kill/task", json={"id": 999999999}).status_code == 404
+    assert world.root.post("/kill/task", json=body).status_code == 200
+    assert world.root.post("/kill/task", json=body).status_code == 400
+
+
+async def test_all_tasks_of_a_node_are_killed(services: Services, world: World):
+    first, second = world.sites
+    task = world.ask()
+    body = {"id": first.node["id"]}
+    assert world.root.post("/kill/node/tasks", json=body).status_code == 400  # it is offline
+    async with opened(services, first.api.token) as socket:
+        await socket.hears("node-online")
+        assert world.researcher.post("/kill/node/tasks", json=body).status_code == 401
+        admin_elsewhere = world.user("Organization Admin", second.id)
+        assert admin_elsewhere.post("/kill/node/tasks", json=body).status_code == 401
+        assert world.root.post("/kill/node/tasks", json={"id": 999999999}).status_code == 404
+        assert world.user("Organization Admin", first.id).post("/kill/node/tasks", json=body).status_code == 200
+        await socket.hears("kill_containers", {"collaboration_id": world.id, "node_id": first.node["id"]})
+    assert first.open_results() == []
+    assert len(second.open_results(task_id=task["id"])) == 1
+
+
+async def test_a_task_that_is_deleted_while_it_runs_is_killed_first(services: Services, world: World):
+    task = world.ask(world.sites[1])
+    [result] = world.sites[1].open_results(task_id=task["id"])
+    async with opened(services, world.sites[1].api.token) as socket:
+        assert world.researcher.delete(f"/task/{task['id']}").status_code == 200
+        [(message,)] = await socket.hears("kill_containers")
+    assert message == {"collaboration_id": world.id, "kill_list": [victim(result, task, world.sites[1].id)]}
+
+
+async def test_a_collaboration_is_ended_by_another_service(services: Services, world: World):
+    world.ask()
+    async with opened(services, world.sites[0].api.token) as socket:
+        assert end(services, world.id, service_token(services)).json() == {"ended": 2}
+        [(message,)] = await socket.hears("kill_containers")
+    assert len(message["kill_list"]) == 2
+    assert world.sites[0].open_results() == world.sites[1].open_results() == []
+    # Nothing is open any more: no event goes out, for nodes take an empty list for "everything".
+    assert end(services, world.id, service_token(services)).json() == {"ended": 0}
+    assert end(services, 999999999, service_token(services)).json() == {"ended": 0}
+
+
+def test_only_other_services_may_end_a_collaboration(services: Services, world: World):
+    world.ask()
+    assert end(services, world.id, world.root.token).status_code in (401, 422)
+    assert end(services, world.id, None).status_code == 401
+    assert len(world.sites[0].open_results()) == 1
+
+
+def end(services: Services, collaboration_id: int, token: str | None) -> httpx.Response:
+    url = f"{services.addresses['dispatch']}/internal/collaborations/{collaboration_id}/end"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.post(url, headers=headers, timeout=30, trust_env=False)
+
+
+def service_token(services: Services) -> str:
+    key = (Path(services.environment["DATAQUALITY_SECRETS"]) / "service_key").read_text()
+    now = datetime.now(UTC)
+    claims = {"sub": "entity", "purpose": "service", "iat": now, "exp": now + timedelta(minutes=1), "jti": "x"}
+    return jwt.encode(claims, key, "HS256")
