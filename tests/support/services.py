@@ -20,6 +20,10 @@ _SERVICES = ("auth", "entity", "dispatch")
 _AUTH_NOUNS = {"token", "recover", "password", "user", "role", "rule", "health", "version"}
 _ENTITY_NOUNS = {"organization", "collaboration", "node"}
 ROOT = ("root", "root")
+# One for all: a client of its own for each call would load the certificates of the whole world each time.
+_http = httpx.Client(timeout=30, trust_env=False, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
+# One for all: making a client costs twenty times a request. A connection a request all the same, as most clients do.
+_http = httpx.Client(timeout=30, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def unique(word: str) -> str:
@@ -48,9 +52,7 @@ class Api:
     def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         url = f"{self.addresses[service_of(path)]}/api{path}"
-        return httpx.request(
-            method, url, headers=headers | arguments.pop("headers", {}), timeout=30, trust_env=False, **arguments
-        )
+        return _http.request(method, url, headers=headers | arguments.pop("headers", {}), **arguments)
 
     def get(self, path: str, **arguments: Any) -> httpx.Response:
         return self.request("GET", path, **arguments)
@@ -128,7 +130,7 @@ class Services:
             if self.processes[name].poll() is not None:
                 break
             try:
-                if httpx.get(f"{self.addresses[name]}/internal/ready", timeout=5, trust_env=False).status_code == 200:
+                if _http.get(f"{self.addresses[name]}/internal/ready", timeout=5).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
