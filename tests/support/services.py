@@ -116,8 +116,7 @@ class Services:
         """Start (or start again) one component: auth, entity, dispatch, worker or beat."""
         module = f"dataquality.{name}" if name in _SERVICES else f"dataquality.dispatch.{name}"
         environment = self.environment | {"DATAQUALITY_COMPONENT": name}
-        if name in _SERVICES:
-            environment["DATAQUALITY_PORT"] = self.addresses[name].rpartition(":")[2]
+        environment["DATAQUALITY_PORT"] = self.addresses[name].rpartition(":")[2]
         log = (self.folder / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
             [sys.executable, "-m", module], env=environment, stdout=log, stderr=log, start_new_session=True
@@ -168,7 +167,7 @@ def running_services(
     settings: dict[str, str] | None = None,
 ) -> Iterator[Services]:
     """Migrate the database and run the services on it until the block ends."""
-    addresses = {name: f"http://127.0.0.1:{free_port()}" for name in _SERVICES}
+    addresses = {name: f"http://127.0.0.1:{free_port()}" for name in (*_SERVICES, "worker", "beat")}
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("DATAQUALITY_")},
         "DATAQUALITY_SECRETS": str(_secrets(folder / "secrets", database_url, redis_url)),
@@ -186,8 +185,7 @@ def running_services(
         for name in parts:
             services.start(name)
         for name in parts:
-            if name in _SERVICES:
-                services.wait_ready(name)
+            services.wait_ready(name)
         yield services
     finally:
         services.stop()

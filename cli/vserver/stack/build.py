@@ -11,7 +11,6 @@ from vserver.stack.plan import (
     ComponentName,
     Gateway,
     HttpCheck,
-    ModuleCheck,
     NativeCheck,
     Plan,
     Postgres,
@@ -20,7 +19,7 @@ from vserver.stack.plan import (
     Redis,
     SecretPlan,
 )
-from vserver.stack.site import Site
+from vserver.stack.site import PortUser, Site
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance
@@ -140,8 +139,7 @@ class _Components:
         return Component(
             name=name,
             program=PythonModule(f"dataquality.{name}"),
-            environment=self._environment(name)
-            | {"DATAQUALITY_HOST": self.site.bind, "DATAQUALITY_PORT": str(self.site.port(name))},
+            environment=self._environment(name) | self._listening(name),
             secrets=_READS[name],
             needs=("redis", "migrate"),
             health=HttpCheck(),
@@ -153,10 +151,11 @@ class _Components:
         return Component(
             name=name,
             program=PythonModule(f"dataquality.dispatch.{name}"),
-            environment=self._environment(name),
+            environment=self._environment(name) | self._listening(name),
             secrets=_READS[name],
             needs=("redis", "migrate"),
-            health=ModuleCheck("dataquality.dispatch.health", (name,)),
+            health=HttpCheck(),
+            port=self.site.port(name),
             memory_mib=memory_mib,
             stop_seconds=stop_seconds,
         )
@@ -178,6 +177,9 @@ class _Components:
             published=self.published,
             memory_mib=256,
         )
+
+    def _listening(self, name: PortUser) -> dict[str, str]:
+        return {"DATAQUALITY_HOST": self.site.bind, "DATAQUALITY_PORT": str(self.site.port(name))}
 
     def _environment(self, name: ComponentName) -> dict[str, str]:
         settings, site = self.environment, self.site

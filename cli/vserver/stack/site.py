@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.plan import ComponentName, Folders, Published
 
-PortUser = Literal["postgres", "redis", "auth", "entity", "dispatch"]
-LOCAL_PORT_USERS: tuple[PortUser, ...] = ("postgres", "redis", "auth", "entity", "dispatch")
+PortUser = Literal["postgres", "redis", "auth", "entity", "dispatch", "worker", "beat"]
+LOCAL_PORT_USERS: tuple[PortUser, ...] = get_args(PortUser)
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 

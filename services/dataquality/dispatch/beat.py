@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from dataquality.core.logs import set_up_logging
 from dataquality.core.settings import settings_from_environment
 from dataquality.dispatch.celery import JobQueue, quiet_libraries
+from dataquality.dispatch.health import serve_health
 from dataquality.dispatch.jobs import sing
 from dataquality.dispatch.names import CANARY, CLEAN_OUTBOX, DRAIN_OUTBOX
 from dataquality.dispatch.redis_sync import connect_redis_sync
@@ -32,6 +33,7 @@ def main() -> int:
 
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, stop)
+    serve_health(settings)
     log.info("sends jobs")
     beat.run()
     return 0

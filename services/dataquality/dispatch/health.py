@@ -1,44 +1,63 @@
-"""Tells whether the worker or beat works: `python -m dataquality.dispatch.health worker|beat`.
+"""Tells over HTTP whether the worker or beat works, as the services do: GET /internal/ready.
 
-Exits 0 when the canary last ran (worker) or was sent (beat) less than a minute ago, and the database and Redis answer.
-Prints what is wrong.
+200 when the canary last ran (worker) or was sent (beat) less than a minute ago and the database and Redis answer; else
+503 with what is wrong. A worker that is alive but silent is not ready.
 """
 
-import sys
+import json
+from collections.abc import Callable
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
 
 from redis.exceptions import RedisError
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from dataquality.core.database import create_autocommit_engine
-from dataquality.core.settings import MissingSecret, Settings, settings_from_environment
+from dataquality.core.settings import Settings
 from dataquality.dispatch.names import CANARY_KEYS, CANARY_MAX_AGE
 from dataquality.dispatch.redis_sync import connect_redis_sync
 from dataquality.model import utc_now
 
-
-def problems(settings: Settings, component: str) -> list[str]:
-    """What is wrong, a line each; empty when all is well."""
-    found = [_database(settings.database_url), _canary(settings.redis_url, component)]
-    return [problem for problem in found if problem]
+READY_PATH = "/internal/ready"
+Problems = Callable[[], list[str]]
 
 
-def _database(url: str) -> str | None:
-    engine = create_autocommit_engine(url)
+def serve_health(settings: Settings) -> None:
+    """Answer on this component's own address, in a thread, until the process ends."""
+    server = ThreadingHTTPServer((settings.host, settings.port), _handler(_problems_of(settings)))
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, name="health", daemon=True).start()
+
+
+def _problems_of(settings: Settings) -> Problems:
+    engine = create_autocommit_engine(settings.database_url)
+    redis = connect_redis_sync(settings.redis_url)
+
+    def problems() -> list[str]:
+        found = (_database(engine), _canary(redis, settings.component))
+        return [problem for problem in found if problem]
+
+    return problems
+
+
+def _database(engine: Engine) -> str | None:
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
         return f"The database does not answer: {str(error).splitlines()[0]}"
     finally:
+        # No connection stays open between checks: a process that the worker forks would share it.
         engine.dispose()
     return None
 
 
-def _canary(url: str, component: str) -> str | None:
+def _canary(redis: Any, component: str) -> str | None:
     try:
-        last = connect_redis_sync(url).get(CANARY_KEYS[component])
+        last = redis.get(CANARY_KEYS[component])
     except RedisError as error:
         return f"Redis does not answer: {error}"
     if last is None:
@@ -47,18 +66,24 @@ def _canary(url: str, component: str) -> str | None:
     return None if age < CANARY_MAX_AGE else f"The canary job was last seen {age:.0f} s ago."
 
 
-def main(arguments: list[str]) -> int:
-    """Run as a program."""
-    if len(arguments) != 1 or arguments[0] not in CANARY_KEYS:
-        sys.stderr.write("usage: python -m dataquality.dispatch.health worker|beat\n")
-        return 2
-    try:
-        found = problems(settings_from_environment(), arguments[0])
-    except MissingSecret as error:
-        found = [str(error)]
-    sys.stderr.write("".join(f"{problem}\n" for problem in found))
-    return 1 if found else 0
+def _handler(problems: Problems) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != READY_PATH:
+                self._answer(404, {"msg": "There is nothing at this address."})
+                return
+            failed = problems()
+            self._answer(503 if failed else 200, {"ready": not failed, "failed": failed})
 
+        def log_message(self, format: str, *args: Any) -> None:
+            """A line every few seconds would say nothing."""
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+        def _answer(self, status: int, document: dict[str, Any]) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler

@@ -7,6 +7,7 @@ import structlog
 from dataquality.core.logs import set_up_logging
 from dataquality.core.settings import settings_from_environment
 from dataquality.dispatch.celery import SEND_ERRORS, JobQueue, quiet_libraries
+from dataquality.dispatch.health import serve_health
 from dataquality.dispatch.jobs import Jobs
 from dataquality.dispatch.names import CANARY, DRAIN_OUTBOX
 
@@ -22,7 +23,13 @@ def main() -> int:
     queue = JobQueue(settings.redis_url, socket_timeout=None)
     Jobs(settings).register(queue)
     greeter = JobQueue(settings.redis_url)
-    return queue.work(settings.workers, on_ready=lambda: _greet(greeter))
+
+    def ready() -> None:
+        # After the pool's processes are made, which would share the thread's sockets.
+        serve_health(settings)
+        _greet(greeter)
+
+    return queue.work(settings.workers, on_ready=ready)
 
 
 def _greet(queue: JobQueue) -> None:
