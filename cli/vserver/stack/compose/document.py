@@ -18,6 +18,7 @@ from vserver.stack.plan import (
     HealthCheck,
     HttpCheck,
     ModuleCheck,
+    NativeCheck,
     Plan,
     Postgres,
     PythonModule,
@@ -315,11 +316,15 @@ def _condition(needed: Component) -> dict[str, str]:
     return {"condition": "service_healthy" if needed.health else "service_started"}
 
 
+# What a check costs decides how often it is made: a Python process with all of Celery, a bare one, a small tool.
+_SECONDS: dict[type[HealthCheck], int] = {ModuleCheck: 10, HttpCheck: 5, NativeCheck: 3}
+
+
 def _healthcheck(component: Component) -> Service | None:
     """`start_interval` would be faster at start, but needs engine 25; these work from 20.10 on."""
     if component.health is None:
         return None
-    seconds = 10 if isinstance(component.health, ModuleCheck) else 3
+    seconds = _SECONDS[type(component.health)]
     return {
         "test": _test(component, component.health),
         "interval": f"{seconds}s",

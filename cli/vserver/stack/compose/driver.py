@@ -243,7 +243,8 @@ def _told(progress: Progress, said: list[str], project: str) -> Progress:
         if event and event["what"] in _TOLD:
             component = event["name"].removeprefix(f"{project}-").rsplit("-", 1)[0]
             sentence = f"{component} {_TOLD[event['what']]}"
-            if sentence not in told:
+            was_over = event["what"] == "Stopped" and component in states.ONE_SHOTS
+            if sentence not in told and not was_over:
                 told.add(sentence)
                 progress(sentence)
 
