@@ -113,8 +113,11 @@ class LocalDriver:
         return 0
 
     def _account(self) -> Account | None:
-        """None for whoever is not root, and where no stack can ever have been started by root."""
-        return service_account.find_account(service_account.account_name()) if service_account.is_root() else None
+        """None for whoever is not root, and where the account has nothing to do with the instance's folder."""
+        if not service_account.is_root():
+            return None
+        account = service_account.find_account(service_account.account_name())
+        return account if account and service_account.enterable(self._place.data, account.uid, account.gid) else None
 
     def _as_account(self, work: Callable[[Progress], T], progress: Progress | None = None) -> T:
         return acting_as(self._account(), work, progress or _silent)

@@ -170,6 +170,7 @@ def _in_child(account: Account, work: Callable[[Say], object], write_end: int) -
     try:
         # A group of its own: Ctrl-C reaches it through its parent alone, and so only once.
         os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, _interrupt)
         os.setgroups([account.gid])
         os.setgid(account.gid)
         os.setuid(account.uid)
@@ -181,6 +182,11 @@ def _in_child(account: Account, work: Callable[[Say], object], write_end: int) -
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _interrupt(*_: object) -> None:
+    """TERM and not INT, which is ignored in a child of a shell's background job."""
+    raise KeyboardInterrupt
 
 
 def _done(work: Callable[[Say], object], pipe: BinaryIO) -> _Message:
@@ -212,7 +218,7 @@ def _interrupts_go_to(child: int) -> Generator[None]:
 
     def pass_on(*_: object) -> None:
         with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGINT)
+            os.kill(child, signal.SIGTERM)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

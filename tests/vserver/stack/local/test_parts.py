@@ -1,0 +1,170 @@
+"""The parts of the local driver that need no stack: lock, ports, scripts, order, supervisor's file, boot unit."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from support.local import Home, driver_of
+from vserver.errors import CommandError
+from vserver.stack.local.boot import BootUnit, boot_unit, unit_text
+from vserver.stack.local.lock import only_one
+from vserver.stack.local.order import in_order
+from vserver.stack.local.place import Place
+from vserver.stack.local.ports import keep_ports
+from vserver.stack.local.programs import script
+from vserver.stack.local.supervisor import configuration
+from vserver.stack.local.tail import follow, last_lines
+from vserver.stack.plan import Component, ComponentName, PythonModule
+
+ODD = {"A": "100% of 'it' and \"that\"; # $HOME `x` \\", "B": "two\nlines", "C": "{}", "D": ""}
+
+
+def component(name: ComponentName, *needs: ComponentName) -> Component:
+    return Component(name, PythonModule("x"), needs=needs)
+
+
+def test_a_script_gives_a_program_just_the_variables_and_words_it_was_given(tmp_path: Path) -> None:
+    program = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:], os.getcwd()]))"
+    odd = tmp_path / "a folder's name; with #"
+    odd.mkdir()
+    file = tmp_path / "run.sh"
+    file.write_text(script([sys.executable, "-c", program, *ODD.values()], ODD, odd, "Shows."))
+    done = subprocess.run(["/bin/sh", str(file)], capture_output=True, text=True, check=True, env={"LEAK": "1"})
+    environment, words, folder = json.loads(done.stdout)
+    assert {name: value for name, value in environment.items() if name != "LC_CTYPE"} == ODD
+    assert words == list(ODD.values())
+    assert folder == str(odd)
+
+
+def test_ports_stay_until_another_takes_one(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    first = keep_ports(file)
+    assert len(set(first.values())) == len(first) == 5
+    assert keep_ports(file) == first
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", first["redis"]))
+        held.listen()
+        second = keep_ports(file)
+    assert second["redis"] != first["redis"]
+    assert {name: port for name, port in second.items() if name != "redis"} == {
+        name: port for name, port in first.items() if name != "redis"
+    }
+
+
+def test_a_spoilt_ports_file_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "ports.json").write_text('{"redis": "x"')
+    assert len(keep_ports(tmp_path / "ports.json")) == 5
+
+
+def test_one_at_a_time_holds_the_lock_and_nothing_is_left_of_it(tmp_path: Path) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def one() -> None:
+        for _ in range(30):
+            with only_one(tmp_path / "lock"):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+    assert len(most) == 240
+    assert not (tmp_path / "lock").exists()
+
+
+def test_each_component_starts_after_what_it_needs() -> None:
+    done: list[str] = []
+    parts = [
+        component("redis"),
+        component("migrate", "redis"),
+        component("auth", "migrate"),
+        component("beat", "migrate"),
+    ]
+    in_order(parts, lambda part, _: done.append(part.name))
+    assert done[:2] == ["redis", "migrate"]
+    assert sorted(done[2:]) == ["auth", "beat"]
+
+
+def test_the_first_failure_is_told_and_ends_the_others() -> None:
+    begun: list[str] = []
+
+    def work(part: Component, stop: threading.Event) -> None:
+        begun.append(part.name)
+        if part.name == "migrate":
+            raise CommandError("the cause")
+        if part.name == "beat":
+            assert stop.wait(20)
+
+    parts = [component("beat"), component("redis"), component("migrate", "redis"), component("auth", "migrate")]
+    with pytest.raises(CommandError, match="the cause"):
+        in_order(parts, work)
+    assert "auth" not in begun
+
+
+def test_a_path_that_supervisor_cannot_read_back_is_refused(tmp_path: Path) -> None:
+    text = configuration([component("auth")], tmp_path / "s", {"auth": tmp_path / "50% full"})
+    assert f"stdout_logfile={tmp_path}/50%% full" in text
+    with pytest.raises(CommandError, match="supervisor cannot use this path"):
+        configuration([component("auth")], tmp_path / "s", {"auth": tmp_path / "a ;b"})
+
+
+def test_a_long_folder_gets_its_socket_elsewhere_and_others_do_not(tmp_path: Path) -> None:
+    assert Place("i", Path("/srv/x"), tmp_path).socket == Path("/srv/x/run/supervisor.sock")
+    one, two = (Place("i", Path(f"/srv/{letter * 200}"), tmp_path).socket for letter in "ab")
+    assert len(str(one)) < 100
+    assert one != two
+
+
+def test_the_last_lines_of_a_log_and_what_is_added_are_read(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_lines(log, 3) == []
+    log.write_text("".join(f"{number}\n" for number in range(100)))
+    assert last_lines(log, 3) == ["97", "98", "99"]
+    rounds = iter([True, True, False])
+
+    def goes_on() -> bool:
+        again = next(rounds)
+        if again:
+            with log.open("a") as file:
+                file.write("more\n")
+        else:
+            log.rename(tmp_path / "log.1")
+            log.write_text("rotated\n")
+        return again
+
+    assert [line for _, line in follow({"auth": log}, goes_on)] == ["more", "more", "rotated"]
+
+
+def test_the_boot_unit_says_what_to_run_and_how_to_find_the_files(home: Home) -> None:
+    name = home.configure("port: 5000")
+    instance = driver_of(home, name)[1].instance
+    text = unit_text(instance, {"XDG_DATA_HOME": "/a b/100%", "PATH": "/bin"})
+    assert 'Environment="XDG_DATA_HOME=/a b/100%%"' in text
+    assert "PATH" not in text
+    expected = f'"-m" "vserver" "start" "--name" "{name}" "-e" "dev" "--user" "--driver" "local"'
+    assert f'ExecStart="{sys.executable}" {expected}' in text
+    assert f'"stop" "--name" "{name}" "-e" "dev" "--user"' in text
+
+
+def test_the_boot_unit_is_enabled_and_disabled(home: Home) -> None:
+    instance = driver_of(home, home.configure("port: 5000"))[1].instance
+    unit = BootUnit(instance.id, home.folder / "units", is_system=True)
+    assert not unit.is_enabled
+    unit.enable(unit_text(instance, {}))
+    unit.enable(unit_text(instance, {}))
+    assert unit.is_enabled
+    assert unit.link.resolve() == unit.file
+    unit.disable()
+    assert not unit.is_enabled
+    assert not unit.file.exists()
+    assert boot_unit(instance).file.name == f"{instance.id}.service"

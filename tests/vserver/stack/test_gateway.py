@@ -1,0 +1,240 @@
+"""The gateway's configuration in a real Caddy, before small servers that say who they are and what they were asked."""
+
+import http.server
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from support.processes import free_port
+from vserver.stack.gateway import HEALTH_PATH, ROUTES, Listening, ServiceName, caddyfile
+from vserver.stack.local.programs import installed_runtime
+
+SERVICES: tuple[ServiceName, ...] = ("auth", "entity", "dispatch")
+
+
+class Upstreams:
+    """One small server a service."""
+
+    def __init__(self) -> None:
+        self._servers = {name: self._serve(name) for name in SERVICES}
+
+    def _serve(self, name: str) -> http.server.ThreadingHTTPServer:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps({"service": name, "path": self.path, "headers": dict(self.headers)}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Access-Control-Allow-Origin", "https://somebody.example")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: Any) -> None:
+                return
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    def address(self, name: str) -> str:
+        return f"127.0.0.1:{self._servers[name].server_address[1]}"
+
+    def close(self) -> None:
+        for server in self._servers.values():
+            server.shutdown()
+            server.server_close()
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    upstreams = Upstreams()
+    port = free_port()
+    text = caddyfile(
+        Listening(port, "127.0.0.1"),
+        "/sub/api",
+        {
+            "auth": upstreams.address("auth"),
+            "entity": upstreams.address("entity"),
+            "dispatch": upstreams.address("dispatch"),
+        },
+    )
+    with _caddy(text, tmp_path_factory.mktemp("caddy")), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        _wait(client)
+        yield client
+    upstreams.close()
+
+
+class _caddy:
+    def __init__(self, text: str, folder: Path) -> None:
+        self._file = folder / "Caddyfile"
+        self._file.write_text(text)
+
+    def __enter__(self) -> None:
+        program = str(installed_runtime().caddy)
+        self._process = subprocess.Popen(
+            [program, "run", "--config", str(self._file), "--adapter", "caddyfile"],
+            env={"HOME": str(self._file.parent), "XDG_DATA_HOME": str(self._file.parent)},
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def _wait(client: httpx.Client) -> None:
+    for _ in range(200):
+        try:
+            client.get(HEALTH_PATH).raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    raise RuntimeError("Caddy did not start")
+
+
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("/token/user", "auth"),
+        ("/recover/lost", "auth"),
+        ("/password/change", "auth"),
+        ("/user", "auth"),
+        ("/user/7", "auth"),
+        ("/role/3/rule/9", "auth"),
+        ("/rule", "auth"),
+        ("/health", "auth"),
+        ("/version", "auth"),
+        ("/organization", "entity"),
+        ("/organization/3/node", "entity"),
+        ("/collaboration", "entity"),
+        ("/collaboration/4", "entity"),
+        ("/collaboration/4/organization", "entity"),
+        ("/collaboration/4/task", "dispatch"),
+        ("/node/5", "entity"),
+        ("/task", "dispatch"),
+        ("/task/1/result", "dispatch"),
+        ("/result/2", "dispatch"),
+        ("/kill/task", "dispatch"),
+        ("/port", "dispatch"),
+        ("/vpn", "dispatch"),
+    ],
+)
+def test_each_path_reaches_the_service_that_owns_it_as_it_was_asked(
+    gateway: httpx.Client, path: str, service: str
+) -> None:
+    answer = gateway.get(f"/sub/api{path}?page=1&x=a%20b").json()
+    assert answer["service"] == service
+    assert answer["path"] == f"/sub/api{path}?page=1&x=a%20b"
+
+
+def test_events_go_to_dispatch_at_the_root_of_the_host_and_stay_with_one_instance(gateway: httpx.Client) -> None:
+    reply = httpx.get(f"{gateway.base_url}/socket.io/?EIO=4&transport=polling")
+    assert reply.json()["service"] == "dispatch"
+    assert "lb" in reply.cookies
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/internal/ready", "/sub/api", "/sub/api/internal/ready", "/sub/apix/user", "/api/user",
+        "/sub/api/user/../../../internal/ready", "/sub/api/token", "/sub/api/kill", "/metrics",
+    ],
+)  # fmt: skip
+def test_everything_else_is_a_404_in_json(gateway: httpx.Client, path: str) -> None:
+    reply = gateway.get(path)
+    assert reply.status_code == 404
+    assert reply.json()["msg"]
+    assert reply.headers["Content-Type"] == "application/json"
+
+
+def test_the_request_id_is_the_gateways_own_and_the_same_on_both_sides(gateway: httpx.Client) -> None:
+    reply = gateway.get("/sub/api/user", headers={"X-Request-Id": "mine"})
+    seen = reply.json()["headers"]["X-Request-Id"]
+    assert seen == reply.headers["X-Request-Id"] != "mine"
+    assert gateway.get("/sub/api/user").headers["X-Request-Id"] != seen
+    assert gateway.get("/nothing").headers["X-Request-Id"]
+
+
+def test_a_client_cannot_say_where_it_comes_from(gateway: httpx.Client) -> None:
+    headers = gateway.get("/sub/api/user", headers={"X-Forwarded-For": "192.0.2.9"}).json()["headers"]
+    assert headers["X-Forwarded-For"] == "127.0.0.1"
+
+
+def test_every_origin_may_read_and_a_browser_may_ask_first(gateway: httpx.Client) -> None:
+    assert gateway.get("/sub/api/user").headers.get_list("Access-Control-Allow-Origin") == ["*"]
+    assert gateway.get("/nothing").headers["Access-Control-Allow-Origin"] == "*"
+    asked = gateway.options(
+        "/sub/api/user",
+        headers={
+            "Origin": "https://ui.example",
+            "Access-Control-Request-Method": "PATCH",
+            "Access-Control-Request-Headers": "authorization, content-type",
+        },
+    )
+    assert asked.status_code == 204
+    assert asked.headers["Access-Control-Allow-Origin"] == "*"
+    assert "PATCH" in asked.headers["Access-Control-Allow-Methods"]
+    assert asked.headers["Access-Control-Allow-Headers"] == "authorization, content-type"
+
+
+def test_replies_do_not_tell_what_the_gateway_is(gateway: httpx.Client) -> None:
+    reply = gateway.get("/sub/api/user")
+    assert "Server" not in reply.headers
+    assert "Via" not in reply.headers
+
+
+def test_a_service_that_does_not_answer_is_a_json_error_that_a_person_understands(tmp_path: Path) -> None:
+    port, nobody = free_port(), f"127.0.0.1:{free_port()}"
+    text = caddyfile(Listening(port, "127.0.0.1"), "/api", {"auth": nobody, "entity": nobody, "dispatch": nobody})
+    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        _wait(client)
+        reply = client.get("/api/user")
+        assert reply.status_code in {502, 503}
+        assert "does not answer" in reply.json()["msg"]
+        assert reply.headers["X-Request-Id"]
+        assert reply.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
+    upstreams = Upstreams()
+    port = free_port()
+    addresses: dict[ServiceName, str] = {name: upstreams.address(name) for name in SERVICES}
+    text = caddyfile(Listening(port, "127.0.0.1"), "/api", addresses, ["127.0.0.0/8", "2001:db8::/32"])
+    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        _wait(client)
+        headers = client.get("/api/user", headers={"X-Forwarded-For": "192.0.2.9"}).json()["headers"]
+        assert headers["X-Forwarded-For"] == "192.0.2.9, 127.0.0.1"
+    upstreams.close()
+
+
+def test_the_file_is_laid_out_as_caddy_lays_it_out(tmp_path: Path) -> None:
+    text = caddyfile(
+        Listening(8080), "/api", {"auth": "auth:8000", "entity": "entity:8000", "dispatch": "dispatch:8000"}
+    )
+    (tmp_path / "Caddyfile").write_text(text)
+    formatted = subprocess.run(
+        [str(installed_runtime().caddy), "fmt", str(tmp_path / "Caddyfile")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert formatted.stdout == text
+
+
+def test_what_could_break_out_of_its_word_is_refused() -> None:
+    with pytest.raises(ValueError, match="unexpected characters"):
+        caddyfile(Listening(8080), "/api {", {"auth": "a:1", "entity": "a:1", "dispatch": "a:1"})
+
+
+def test_no_path_belongs_to_two_services() -> None:
+    every = [path for paths in ROUTES.values() for path in paths]
+    assert len(every) == len(set(every))
