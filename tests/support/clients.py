@@ -14,7 +14,7 @@ import sys
 import tempfile
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -72,7 +72,7 @@ def run_client(version: str, script: str, *, server: Server, seconds: float = SE
     The arguments are the script's variables. Raises AssertionError with the client's words when the script fails, or
     takes longer than `seconds` (a client tries a refused connection for ever).
     """
-    process = subprocess.Popen(_command(version), env=_environment(), **_pipes(), start_new_session=True)
+    process = _begin(version, subprocess.PIPE)
     try:
         out, said = process.communicate(_order(script, server, arguments), timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -139,13 +139,12 @@ class Party:
 
 
 @contextmanager
-def started_client(version: str, script: str, *, server: Server, folder: Path, **arguments: Any) -> Iterator[Party]:
+def started_client(version: str, script: str, *, server: Server, folder: Path, **arguments: Any) -> Generator[Party]:
     """A script that runs until the block ends; `folder` takes what it says."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "client.log"
     with log.open("w") as output:
-        pipes = _pipes() | {"stderr": output}
-        process = subprocess.Popen(_command(version), cwd=folder, env=_environment(), **pipes, start_new_session=True)
+        process = _begin(version, output)
     assert process.stdin is not None
     process.stdin.write(_order(script, server, arguments))
     process.stdin.close()
@@ -156,18 +155,17 @@ def started_client(version: str, script: str, *, server: Server, folder: Path, *
         party.end()
 
 
-def _command(version: str) -> list[str]:
-    return [str(python_of(version)), str(_PROCESS)]
+def _begin(version: str, words: IO[str] | int) -> "subprocess.Popen[str]":
+    command = [str(python_of(version)), str(_PROCESS)]
+    return subprocess.Popen(
+        command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True
+    )
 
 
 def _environment() -> dict[str, str]:
     """Nothing of our own Python's, and no proxy between a client and this machine."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "DATAQUALITY_"))}
     return kept | {"NO_PROXY": "*", "PYTHONUNBUFFERED": "1"}
-
-
-def _pipes() -> dict[str, Any]:
-    return {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
 def _order(script: str, server: Server, arguments: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The real gateway in front of running services: one host and port, with the product's own routes."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ class Server:
 
 
 @contextmanager
-def behind_gateway(services: Services) -> Iterator[Server]:
+def behind_gateway(services: Services) -> Generator[Server]:
     """The services behind a gateway of their own until the block ends."""
     server = Server(services, free_port(), services.folder)
     server.open()
