@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from vserver.stack.driver import Driver
 
 _JOB = "dataquality.jobs.importer"
-File = Annotated[Path, typer.Argument(metavar="FILE", help="YAML file of organizations and collaborations.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", readable=False, help="YAML file of organizations and collaborations.")
+]
 DropAll = Annotated[
     bool,
     typer.Option("--drop-all", help="Delete all that the database holds first; `allow_drop_all` must be true."),
