@@ -10,8 +10,9 @@ from dataquality.core.query import MAX_ID, Boolean
 
 
 def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not hold the character NUL")
+    # Postgres holds no NUL, and half of a surrogate pair is no character at all.
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must not hold the character NUL or halves of surrogate pairs")
     return text
 
 

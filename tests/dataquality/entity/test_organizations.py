@@ -89,6 +89,12 @@ def test_a_body_that_is_no_json_object_is_a_bad_request(root: Api, body: bytes) 
     assert isinstance(response.json()["msg"], str)
 
 
+def test_half_a_character_is_a_bad_request(root: Api) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = root.post("/organization", content=b'{"name": "\\ud800"}', headers=headers)
+    assert (response.status_code, set(response.json()["message"])) == (400, {"name"})
+
+
 def test_what_is_null_or_absent_stays(root: Api) -> None:
     made = root.made("/organization", {"name": "a", "domain": "b", "country": "c", "public_key": KEY})
     response = root.patch(f"/organization/{made['id']}", json={"name": None, "domain": "d", "public_key": None})
@@ -224,6 +230,10 @@ def test_filters_by_name_country_and_collaboration(root: Api, world: World) -> N
 @pytest.mark.parametrize("query", ["collaboration_id=x", "page=0", "per_page=-1", "page=x", "name=%00"])
 def test_a_wrong_query_is_a_bad_request(root: Api, query: str) -> None:
     assert root.get(f"/organization?{query}").status_code == 400
+
+
+def test_a_pattern_that_the_database_does_not_take_is_no_outage(root: Api) -> None:
+    assert root.get("/organization", params={"name": "x\\"}).status_code in (200, 400)
 
 
 def test_pages_come_with_headers_and_on_request_in_an_envelope(root: Api, world: World) -> None:
