@@ -18,7 +18,7 @@ from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
 from vserver.stack.local.tail import last_lines
 from vserver.stack.plan import Component, ModuleCheck, Plan
-from vserver.stack.site import PortUser
+from vserver.stack.site import LOCAL_PORT_USERS, PortUser
 
 START_SECONDS = 90
 """A component that is not healthy by then has failed to start."""
@@ -42,7 +42,9 @@ class LocalStack:
         self.place.make()
         file = self.place.run / "ports.json"
         with only_one(self._lock):
-            return ports.kept_ports(file) if self._processes() else ports.keep_ports(file)
+            kept = ports.kept_ports(file)
+            is_whole = len(kept) == len(LOCAL_PORT_USERS)
+            return kept if is_whole and self._processes() else ports.keep_ports(file)
 
     def start(self, plan: Plan, runtime: Runtime, progress: Progress) -> StackStatus:
         """Start the plan and wait until all of it is healthy; a running stack is left alone."""
