@@ -17,8 +17,8 @@ from vserver.stack.compose.images import ensure, ensure_own
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
-WHEELS = DIST / "wheels"
-ARCHIVE = DIST / "images.tar"
+WHEELS = DIST / "wheelhouse"
+ARCHIVE = DIST / "dataquality-server-images.tar"
 
 README = """\
 # dataquality server {version}, for a site without internet
@@ -27,10 +27,10 @@ Made for Python {python} on {platform}. Copy this folder to the machine; nothing
 
 Install the command (with pipx, or without it into a virtual environment):
 
-    pipx install --python python{python} --pip-args "--no-index --find-links wheels" "dataquality-server[local]"
+    pipx install --python python{python} --pip-args "--no-index --find-links wheelhouse" "dataquality-server[local]"
 
     python{python} -m venv /opt/dataquality
-    /opt/dataquality/bin/pip install --no-index --find-links wheels "dataquality-server[local]"
+    /opt/dataquality/bin/pip install --no-index --find-links wheelhouse "dataquality-server[local]"
 
 With `--driver local` that is all. To run the stack as containers, load the images once:
 
@@ -38,14 +38,14 @@ With `--driver local` that is all. To run the stack as containers, load the imag
 
 Then `vserver start` as everywhere; images that are there are never asked for at a registry.
 
-`requirements/` holds the exact versions and hashes of all that is in `wheels/`.
+`requirements/` holds the exact versions and hashes of all that is in `wheelhouse/`.
 """
 WITH_IMAGES = """\
-    vserver image load images.tar        # or: docker load -i images.tar
+    vserver image load dataquality-server-images.tar     # or: docker load -i ...
 
 It holds {names}."""
 WITHOUT_IMAGES = """\
-    (This folder was made without a Docker engine, so it has no images.tar. Run `make dist` where one answers.)"""
+    (This folder was made without a Docker engine, so it has no images. Run `make dist` where one answers.)"""
 
 
 def main() -> int:

@@ -1,18 +1,18 @@
 """`vserver image`: build, load and show."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from support.accounts import throw_away_account
 from support.compose import docker, require_engine
 
 
 def vserver(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    import os
-
     return subprocess.run(
         [sys.executable, "-m", "vserver", "image", *arguments],
         capture_output=True, text=True, check=False, timeout=600, env=os.environ | variables,
@@ -69,3 +69,20 @@ def test_images_are_loaded_from_an_archive_and_a_wrong_file_is_refused(tmp_path:
     assert done.returncode == 1
     assert "could not load" in done.stderr
     assert "hint: " in done.stderr
+
+
+@pytest.mark.docker
+@pytest.mark.root
+def test_who_may_not_use_the_engine_is_told_so() -> None:
+    require_engine()
+    with throw_away_account() as account:
+        if account is None:
+            pytest.skip("needs to be run as root")
+        done = subprocess.run(
+            [sys.executable, "-m", "vserver", "image", "show"], capture_output=True, text=True, check=False,
+            timeout=120, cwd="/", env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+            user=account.pw_uid, group=account.pw_gid, extra_groups=[],
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "may not use the Docker engine" in done.stderr
+    assert "usermod -aG docker" in done.stderr
