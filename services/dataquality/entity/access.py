@@ -17,10 +17,15 @@ def require(caller: Caller, resource: str, operation: Operation, organization_id
         raise forbidden(resource, operation)
 
 
+def missing(kind: str, identity: int) -> NotFound:
+    """The answer where there is no such thing."""
+    return NotFound(f"There is no {kind} {identity}.")
+
+
 def found(kind: str, identity: int, row: Row | None) -> Row:
     """The row. Raises NotFound when there is none."""
     if row is None:
-        raise NotFound(f"There is no {kind} {identity}.")
+        raise missing(kind, identity)
     return row
 
 

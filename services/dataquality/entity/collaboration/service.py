@@ -113,7 +113,7 @@ async def _require(connection: AsyncConnection, caller: Caller, identity: int, o
 
 async def _require_organization(connection: AsyncConnection, organization_id: int) -> None:
     if not await organizations.exists(connection, organization_id):
-        access.found("organization", organization_id, None)
+        raise access.missing("organization", organization_id)
 
 
 async def _refuse_taken(connection: AsyncConnection, name: str, by_other_than: int | None) -> None:

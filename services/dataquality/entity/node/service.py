@@ -95,7 +95,7 @@ async def _require_move(connection: AsyncConnection, caller: Caller, before: Any
     collaboration_id = values.get("collaboration_id", before.collaboration_id)
     if organization_id != before.organization_id:
         if not await organizations.exists(connection, organization_id):
-            access.found("organization", organization_id, None)
+            raise access.missing("organization", organization_id)
         if not caller.holds(_KIND, Scope.GLOBAL, Operation.EDIT):
             raise forbidden(_KIND, Operation.EDIT)
     if collaboration_id != before.collaboration_id:

@@ -26,7 +26,7 @@ async def read(connection: AsyncConnection, caller: Caller, identity: int) -> An
 async def require_view(connection: AsyncConnection, caller: Caller, resource: str, identity: int) -> None:
     """Raise NotFound without such an organization, Forbidden unless the caller may see its `resource`s."""
     if not await repository.exists(connection, identity):
-        access.found(_KIND, identity, None)
+        raise access.missing(_KIND, identity)
     access.require(caller, resource, Operation.VIEW, identity)
 
 
