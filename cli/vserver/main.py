@@ -8,7 +8,6 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 import typer
 from typer.exceptions import TyperException
@@ -53,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     except CommandError as error:
         return _failed(error, as_json)
     except TyperException as error:
-        words = [word for word in arguments[:1] if (Path(commands.__path__[0]) / f"{word}.py").exists()]
+        words = [word for word in arguments[:1] if word in _ORDER]
         hint = f"`{' '.join(['vserver', *words, '--help'])}` lists what there is."
         return _failed(CommandError(error.format_message(), hint, ExitCode.USAGE), as_json)
     except PermissionError as error:

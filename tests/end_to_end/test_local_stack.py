@@ -55,6 +55,15 @@ def status(home: Home, name: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)["data"]
 
 
+def running_vserver(home: Home, *arguments: str) -> "subprocess.Popen[str]":
+    who = home.account
+    identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
+    return subprocess.Popen(
+        [sys.executable, "-m", "vserver", *arguments],
+        env=home.variables, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **identity,
+    )  # fmt: skip
+
+
 def stop(home: Home, name: str) -> None:
     ok(home.vserver("stop", "-n", name, "--user"))
 
@@ -154,12 +163,7 @@ def test_the_manuals_example_starts_as_it_stands(home: Home) -> None:
 
 def test_a_start_that_is_interrupted_leaves_nothing(home: Home) -> None:
     name = new_instance(home)
-    who = home.account
-    identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vserver", "start", "-n", name, "--user", "--driver", "local"],
-        env=home.variables, cwd="/", stderr=subprocess.PIPE, text=True, **identity,
-    )  # fmt: skip
+    process = running_vserver(home, "start", "-n", name, "--user", "--driver", "local")
     assert process.stderr is not None
     for line in process.stderr:
         if "migrate is done" in line:
@@ -167,6 +171,23 @@ def test_a_start_that_is_interrupted_leaves_nothing(home: Home) -> None:
             break
     assert process.wait(60) == 130
     wait_for(lambda: nothing_left(home))
+
+
+def test_an_attached_start_shows_the_logs_and_detaching_leaves_the_server_running(home: Home) -> None:
+    name = new_instance(home, "uri: sqlite:///server.sqlite")
+    start(home, name)
+    process = running_vserver(home, "start", "-n", name, "--user", "--attach")
+    assert process.stdout is not None
+    log = next(home.folder.rglob("*-entity.log"))
+    for _ in process.stdout:
+        break  # the answer, after which the logs follow
+    with log.open("a") as file:
+        file.write("a line for whoever looks\n")
+    assert any("entity" in line and "a line for whoever looks" in line for line in process.stdout)
+    process.terminate()
+    assert process.wait(60) == 0
+    assert status(home, name)[1]["state"] == "running"
+    stop(home, name)
 
 
 def test_the_gateway_waits_for_a_service_that_comes_back(home: Home) -> None:

@@ -122,10 +122,16 @@ class Selection:
 
 def choose_one(question: str, choices: list[tuple[str, str]]) -> str:
     """Ask at the terminal; `choices` are what is shown and what it stands for."""
-    import questionary
+    import sys
 
+    import questionary
+    from prompt_toolkit.output import create_output
+
+    # Standard output is for data alone, and may be a pipe.
     answer: str | None = questionary.select(
-        question, [questionary.Choice(shown, value) for shown, value in choices]
+        question,
+        [questionary.Choice(shown, value) for shown, value in choices],
+        output=create_output(stdout=sys.stderr),
     ).ask()
     if answer is None:
         raise KeyboardInterrupt

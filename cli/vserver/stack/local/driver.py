@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
 from vserver.stack.driver import DriverName, Progress, StackStatus
+from vserver.stack.files import read_text
 from vserver.stack.local import handover, job, ports, service_account
 from vserver.stack.local.place import Place
 from vserver.stack.local.runtime import runtime_for
@@ -54,6 +56,7 @@ class LocalDriver:
 
     def start(self, plan: Plan, progress: Progress) -> StackStatus:
         """Start what is not running and wait until all of it is healthy."""
+        self._refuse_anothers(plan)
         account = service_account.service_account(progress)
         handover.hand_over(self._place, account)
         runtime = runtime_for(account, progress)
@@ -101,6 +104,15 @@ class LocalDriver:
             "Component logs": str(self._place.log_of("*")),
             "Supervisor's socket": str(self._as_account(lambda _: self._place.socket)),
         }
+
+    def _refuse_anothers(self, plan: Plan) -> None:
+        owner = read_text(self._place.configuration)
+        if owner and owner != plan.configuration and Path(owner).exists():
+            raise CommandError(
+                f"The data in {self._place.data} belong to another configuration: {owner}",
+                "Start that one, rename this one, or give this one other `directories`.",
+                ExitCode.USAGE,
+            )
 
     def _follow(self) -> int:
         logs = {name: self._place.log_of(name) for name in _LOGS}

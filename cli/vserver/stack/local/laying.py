@@ -32,6 +32,7 @@ def lay_out(plan: Plan, place: Place, runtime: Runtime, progress: Progress) -> N
             case _:
                 pass
         _write_scripts(component, place, runtime)
+    write_private(place.configuration, plan.configuration)
     logs = {component.name: place.log_of(component.name) for component in plan.components}
     kept_running = [component for component in plan.components if not component.once]
     write_private(place.run / "supervisord.conf", supervisor.configuration(kept_running, place.socket, logs))
@@ -92,7 +93,7 @@ def run_once(component: Component, place: Place, stop: threading.Event) -> int |
 
 
 def tidy(place: Place) -> None:
-    """Remove what only a running stack needs."""
+    """Remove what only a running stack needs, and what one left that ended with the machine."""
     for name in _RUN_FILES:
         (place.run / name).unlink(missing_ok=True)
     place.socket.unlink(missing_ok=True)

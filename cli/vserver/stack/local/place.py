@@ -47,6 +47,11 @@ class Place:
         return self.data / "redis"
 
     @property
+    def configuration(self) -> Path:
+        """Names the configuration file that the instance was last started from."""
+        return self.run / "configuration"
+
+    @property
     def scripts(self) -> Path:
         """How each component is run: one shell script each, without any secret."""
         return self.run / "scripts"

@@ -156,6 +156,7 @@ class LocalStack:
         published = [component.published for component in plan.components if component.published]
         for gateway in published:
             ports.check_free(gateway)
+        laying.tidy(self.place)
         try:
             laying.lay_out(plan, self.place, runtime, progress)
             checks.save(self._watches, map(checks.watch, plan.components), _address(plan))

@@ -25,6 +25,7 @@ from support.local import (
     wait_for,
 )
 from support.processes import free_port
+from vserver.config.instance import find_instance
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.driver import StackStatus
 from vserver.stack.local.driver import LocalDriver
@@ -266,6 +267,40 @@ def test_a_job_of_a_stopped_instance_is_run_and_the_instance_is_stopped_again(ho
     driver = local_driver(home, "description: with its own Postgres")
     assert driver.run_job(stubbed(driver.plan()), "stub_job", ["0"]) == 0
     assert driver.status().state == "stopped"
+    assert nothing_left(home)
+
+
+def test_the_data_of_another_configuration_are_not_taken(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = local_driver(home)
+    start(first)
+    first.stop(silent)
+    other = home.folder / "other"
+    (home.folder / "config").rename(other)
+    (home.folder / "config").symlink_to(other)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(other))
+    found = find_instance(first.instance.name, None, None, "user")
+    assert found.instance.data_folder == first.instance.data_folder
+    second = LocalDriver(found.instance, found.loaded.settings)
+    with pytest.raises(CommandError, match="belong to another configuration"):
+        start(second)
+    (home.folder / "config").unlink()
+    assert start(second).state == "running", "a configuration that was moved keeps its data"
+    second.stop(silent)
+
+
+def test_a_start_after_the_machine_went_down_finds_no_hindrance_in_what_is_left(home: Home) -> None:
+    driver = local_driver(home, "description: with its own Postgres")
+    start(driver)
+    for process in processes_below(home.folder):
+        process.kill()
+    wait_for(lambda: not processes_below(home.folder))
+    assert [path for path in home.folder.rglob("*") if path.is_socket()]
+    (pid_file,) = home.folder.rglob("postmaster.pid")
+    lines = pid_file.read_text().splitlines()
+    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    assert driver.status().state == "stopped"
+    assert start(driver).state == "running"
+    driver.stop(silent)
     assert nothing_left(home)
 
 
