@@ -27,6 +27,9 @@ demo: $(STAMP) ## start a demonstration on this machine and compute a federated 
 test: $(STAMP) ## run the tests; with a Docker engine, the Docker tests too
 	$(BIN)/python -m pytest $(TESTS)
 
+soak: $(STAMP) ## run the long random tests, which `make test` leaves out
+	$(BIN)/python -m pytest -m soak --timeout 3600 $(TESTS)
+
 lint: $(STAMP) ## check style, types and import walls
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
