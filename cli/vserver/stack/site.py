@@ -144,8 +144,7 @@ class ComposeSite:
         if host in _LOOPBACK:
             raise CommandError(
                 f"uri: {host} is, seen from a container, the container itself",
-                "Name this machine as containers reach it: 172.17.0.1 on Linux with Docker's usual network, "
-                "host.docker.internal on macOS and Windows; or use `--driver local`.",
+                "Name this machine as the stack's containers reach it: host.docker.internal; or use `--driver local`.",
                 ExitCode.USAGE,
             )
         return uri
