@@ -274,3 +274,16 @@ async def test_changes_of_a_result_are_told_and_repetitions_are_not(world: World
         assert site.api.patch(path, json={"log": "late"}).status_code == 400
         await witness.hears("new_task", world.ask()["id"])  # events keep their order: all others are here
         assert witness.arguments("status_update") == [({"result_id": result["id"]},)] * 2
+
+
+async def test_a_socket_does_not_outlive_its_node(services_on_sqlite: Services):
+    world = new_world(services_on_sqlite)
+    socket = Socket(reconnection=True)
+    await socket.open(services_on_sqlite, world.sites[0].api.token)
+    await socket.hears("node-online")
+    assert world.root.delete(f"/node/{world.sites[0].node['id']}").status_code == 200
+    await socket.hears("disconnect")
+    await socket.hears("expired_token", times=2)
+    world.ask(world.sites[1])
+    assert socket.arguments("new_task") == []
+    await socket.close()

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from dataquality.core.callers import forbidden
 from dataquality.core.errors import NotFound
-from dataquality.core.paging import Paging, page_of
+from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.dispatch.fields import FilterId, PathId
 from dataquality.dispatch.port import service
@@ -23,7 +23,8 @@ async def list_ports(
     caller: PortLister, filters: Annotated[PortFilters, Query()], page: Paging, connection: ReadConnection
 ) -> JSONResponse:
     """Ports that the caller may see, newest first."""
-    return await page_of(connection, page, service.port_list(caller, filters), service.show)
+    rows, total = await service.port_list(caller, filters).fetch(connection, page)
+    return page.response([service.show(row) for row in rows], total)
 
 
 @router.get("/{port_id:int}")

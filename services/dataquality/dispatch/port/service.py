@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.core.callers import Caller, NodeCaller
 from dataquality.core.errors import Forbidden, NotFound
+from dataquality.core.paging import Listing
 from dataquality.core.query import equal
 from dataquality.dispatch.port.schemas import PortBody, PortFilters
 from dataquality.dispatch.reach import within_reach
@@ -16,10 +17,7 @@ from dataquality.model import AlgorithmPort, Result, Task
 _COLUMNS = (AlgorithmPort.id, AlgorithmPort.port, AlgorithmPort.label, AlgorithmPort.result_id)
 _PORTS = cast(
     Select[Any],
-    select(*_COLUMNS)
-    .join(Result, Result.id == AlgorithmPort.result_id)
-    .join(Task, Task.id == Result.task_id)
-    .order_by(AlgorithmPort.id.desc()),
+    select(*_COLUMNS).join(Result, Result.id == AlgorithmPort.result_id).join(Task, Task.id == Result.task_id),
 )
 
 
@@ -28,14 +26,15 @@ def readable_by(caller: Caller) -> ColumnElement[bool]:
     return within_reach(caller, "port")
 
 
-def port_list(caller: Caller, filters: PortFilters) -> Select[Any]:
+def port_list(caller: Caller, filters: PortFilters) -> Listing:
     """The ports that the caller may see and the filters let through, newest first."""
-    return _PORTS.where(
+    conditions = [
         readable_by(caller),
         *equal(Result.task_id, filters.task_id),
         *equal(AlgorithmPort.result_id, filters.result_id),
         *equal(Task.run_id, filters.run_id),
-    )
+    ]
+    return Listing(_PORTS, AlgorithmPort.id, conditions, newest_first=True)
 
 
 async def find_port(connection: AsyncConnection, port_id: int, caller: Caller) -> Any | None:

@@ -42,10 +42,9 @@ async def list_results(
     links: LinkMaker,
 ) -> JSONResponse:
     """Results that the caller may see, newest first."""
-    statement = result_list(caller, filters)
-    rows = (await connection.execute(page.apply(statement))).all()
+    rows, total = await result_list(caller, filters).fetch(connection, page)
     results = await _shown(connection, links, rows, with_task=filters.includes("task"))
-    return page.response(results, await page.total(connection, statement, len(rows)))
+    return page.response(results, total)
 
 
 @router.get("/result/{result_id:int}")
@@ -87,10 +86,8 @@ async def list_results_of_task(
         raise NotFound(f"There is no task with the id {task_id}.")
     if not task.readable:
         raise forbidden("result", Operation.VIEW)
-    statement = results_of_task(task_id)
-    rows = (await connection.execute(page.apply(statement))).all()
-    results = await ResultRenderer(connection, links).plain(rows)
-    return page.response(results, await page.total(connection, statement, len(rows)))
+    rows, total = await results_of_task(task_id).fetch(connection, page)
+    return page.response(await ResultRenderer(connection, links).plain(rows), total)
 
 
 async def _shown(

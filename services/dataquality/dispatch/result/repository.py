@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import Caller
+from dataquality.core.paging import Listing
 from dataquality.core.query import between, equal
 from dataquality.dispatch.among import among
 from dataquality.dispatch.reach import within_reach
@@ -49,12 +50,13 @@ def readable_by(caller: Caller) -> ColumnElement[bool]:
     return within_reach(caller, "result")
 
 
-def result_list(caller: Caller, filters: ResultFilters) -> Select[Any]:
+def result_list(caller: Caller, filters: ResultFilters) -> Listing:
     """The results that the caller may see and the filters let through, newest first.
 
     Those of organizations that have no node in the collaboration are left out, as the contract has it.
     """
     conditions = [
+        readable_by(caller),
         _node.c.id.is_not(None),
         *equal(Result.task_id, filters.task_id),
         *equal(Result.organization_id, filters.organization_id),
@@ -65,12 +67,12 @@ def result_list(caller: Caller, filters: ResultFilters) -> Select[Any]:
         *between(Result.finished_at, filters.finished_from, filters.finished_till),
         *_with_port(filters.port),
     ]
-    return RESULTS.where(readable_by(caller), *conditions).order_by(Result.id.desc())
+    return Listing(RESULTS, Result.id, conditions, newest_first=True)
 
 
-def results_of_task(task_id: int) -> Select[Any]:
+def results_of_task(task_id: int) -> Listing:
     """All results of a task, newest first."""
-    return RESULTS.where(Result.task_id == task_id).order_by(Result.id.desc())
+    return Listing(RESULTS, Result.id, [Result.task_id == task_id], newest_first=True)
 
 
 def results_of_tasks(connection: AsyncConnection, task_ids: Sequence[int]) -> Select[Any]:

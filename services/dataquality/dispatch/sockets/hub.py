@@ -13,12 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from dataquality.core.callers import Caller, NodeCaller, identify, read_bearer
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError, Unauthorized, Unavailable
-from dataquality.core.tokens import Claims, ContainerClaims
+from dataquality.core.tokens import ContainerClaims, IdentityClaims
 from dataquality.dispatch.events import announce
 from dataquality.dispatch.kick import Kicker
 from dataquality.dispatch.sockets import reports
-from dataquality.dispatch.sockets.presence import RENEW_SECONDS, Presence
-from dataquality.dispatch.sockets.repository import name_of, set_status, waiting_tasks
+from dataquality.dispatch.sockets.presence import Presence
+from dataquality.dispatch.sockets.repository import name_of, set_status, stamps, waiting_tasks
 from dataquality.dispatch.sockets.rooms import ALL_NODES, rooms_of
 from dataquality.dispatch.sockets.server import SocketServer
 from dataquality.model import OnlineStatus
@@ -28,6 +28,8 @@ STRANGER_SECONDS = 60
 """How long a client without a valid token may stay, to get itself one."""
 _AWAY = (Unavailable, SQLAlchemyError, RedisError, OSError)
 _RETRY_SECONDS = 1
+_ROUND_SECONDS = 15
+"""How often leases are renewed, and how long a socket may outlive the rights that it was opened with."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Guest:
     """Who holds a socket of this instance."""
 
     caller: Caller
+    stamp: int | None
     name: str
     rooms: list[str]
 
@@ -68,9 +71,9 @@ class Hub:
         self._take("container_failed", self._container_failed)
 
     async def start(self) -> None:
-        """Listen to the channel and keep the leases."""
+        """Listen to the channel, and keep what is known of the sockets fresh."""
         await self.server.start()
-        self._begin(self._keep_leases())
+        self._begin(self._go_round())
 
     async def stop(self) -> None:
         """Hang up on everybody."""
@@ -102,18 +105,21 @@ class Hub:
         claims = read_bearer(self._context, environ.get("HTTP_AUTHORIZATION"))
         if isinstance(claims, ContainerClaims):
             return False
-        caller = None if isinstance(claims, ApiError) else await self._identified(claims)
-        if caller is None:
+        identified = None if isinstance(claims, ApiError) else await self._identified(claims)
+        if identified is None:
             await self._ask_for_token(sid)
         else:
-            await self._let_in(sid, caller)
+            await self._let_in(sid, *identified)
         return None
 
-    async def _identified(self, claims: Claims) -> Caller | None:
+    async def _identified(self, claims: IdentityClaims) -> tuple[Caller, int | None] | None:
         if claims.type != "access":
             return None
+        # The stamp is read before the rights: a change in between is noticed on the next round.
+        async with self._context.database.reading() as connection:
+            stamp = (await stamps(connection, [claims.sub])).get(claims.sub)
         try:
-            return await identify(self._context, claims)
+            return await identify(self._context, claims), stamp
         except Unauthorized:
             return None
 
@@ -132,10 +138,10 @@ class Hub:
         await asyncio.sleep(_RETRY_SECONDS)
         await self.server.hang_up(sid)
 
-    async def _let_in(self, sid: str, caller: Caller) -> None:
+    async def _let_in(self, sid: str, caller: Caller, stamp: int | None) -> None:
         async with self._context.database.reading() as connection:
             rooms, name = await rooms_of(connection, caller), await name_of(connection, caller.id)
-        guest = Guest(caller, name, rooms)
+        guest = Guest(caller, stamp, name, rooms)
         # Rooms before the look at what waits: a task is in the one or comes through the other.
         for room in rooms:
             await self.server.join(sid, room)
@@ -234,10 +240,24 @@ class Hub:
                 log.warning("waiting tasks are not offered yet", error=type(error).__name__)
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _keep_leases(self) -> None:
+    async def _go_round(self) -> None:
+        """Renew the leases, and hang up on those whose rights changed: they come again and get what is theirs now."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(_ROUND_SECONDS)
             await self._presence.renew()
+            try:
+                await self._hang_up_on_changed()
+            except SQLAlchemyError as error:
+                log.warning("rights of sockets could not be checked", error=type(error).__name__)
+
+    async def _hang_up_on_changed(self) -> None:
+        if not self._guests:
+            return
+        async with self._context.database.reading() as connection:
+            now = await stamps(connection, list({guest.caller.id for guest in self._guests.values()}))
+        for sid, guest in list(self._guests.items()):
+            if now.get(guest.caller.id) != guest.stamp:
+                await self.server.hang_up(sid)
 
     def _begin(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(job)

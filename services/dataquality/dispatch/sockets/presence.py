@@ -15,7 +15,6 @@ from dataquality.core.redis import RedisClient
 log = structlog.stdlib.get_logger(__name__)
 LEASE_SECONDS = 90
 """What an instance that died leaves behind lasts this long."""
-RENEW_SECONDS = 30
 
 
 def _key(identity: int) -> str:

@@ -35,6 +35,12 @@ async def name_of(connection: AsyncConnection, identity: int) -> str:
     return await connection.scalar(nodes.union_all(users)) or str(identity)
 
 
+async def stamps(connection: AsyncConnection, identities: Sequence[int]) -> dict[int, int]:
+    """The stamps of those identities that still exist; a stamp rises when the rights change."""
+    statement = select(_identity.c.id, _identity.c.stamp).where(among(connection, _identity.c.id, identities))
+    return {row.id: row.stamp for row in await connection.execute(statement)}
+
+
 async def collaboration_ids(connection: AsyncConnection, organization_id: int | None = None) -> Sequence[int]:
     """The ids of an organization's collaborations; of all where none is given."""
     statement = select(Collaboration.id).order_by(Collaboration.id)

@@ -1,7 +1,7 @@
 """python-socketio's server, typed: what this service needs of it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import socketio  # pyright: ignore[reportMissingTypeStubs]
 import structlog
@@ -22,6 +22,13 @@ class _Server(socketio.AsyncServer):  # pyright: ignore[reportUntypedBaseClass]
     async def _handle_event(self, eio_sid: Any, namespace: Any, id: Any, data: Any) -> None:
         if isinstance(data, list) and data and isinstance(data[0], str) and data[0] not in _RESERVED:
             await super()._handle_event(eio_sid, namespace, id, data)  # pyright: ignore
+
+    async def _handle_eio_disconnect(self, eio_sid: Any, reason: Any) -> None:
+        await super()._handle_eio_disconnect(eio_sid, reason)  # pyright: ignore
+        # A poll that still waits would hang for over a minute: for the client's end, and for ours.
+        connection = cast(Any, self).eio.sockets.get(eio_sid)
+        if connection is not None:
+            await connection.queue.put(None)
 
 
 class SocketServer:
@@ -91,6 +98,6 @@ class SocketServer:
     async def _break(self, eio_sid: str) -> None:
         connection = self._server.eio.sockets.get(eio_sid)
         if connection is not None:
-            # Nothing more to send: the writer ends, and closes the web socket.
+            # Nothing more to send: the writer of a web socket ends and closes it, a poll is answered.
             await connection.queue.put(None)
             await connection.close(wait=False, abort=True)

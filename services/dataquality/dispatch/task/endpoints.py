@@ -43,10 +43,9 @@ async def list_tasks(
     links: LinkMaker,
 ) -> JSONResponse:
     """Tasks that the caller may see, newest first."""
-    statement = task_list(caller, filters)
-    rows = (await connection.execute(page.apply(statement))).all()
+    rows, total = await task_list(caller, filters).fetch(connection, page)
     tasks = await _shown(connection, links, rows, with_results=filters.includes(*_RESULTS))
-    return page.response(tasks, await page.total(connection, statement, len(rows)))
+    return page.response(tasks, total)
 
 
 @router.post("/task")
@@ -96,11 +95,10 @@ async def list_tasks_of_collaboration(
     if not await collaboration_exists(connection, collaboration_id):
         raise NotFound(f"There is no collaboration with the id {collaboration_id}.")
     require_scope(caller, Operation.VIEW, is_member=await _is_member(connection, caller, collaboration_id))
-    statement = task_list(caller, TaskFilters(collaboration_id=collaboration_id))
-    rows = (await connection.execute(page.apply(statement))).all()
+    rows, total = await task_list(caller, TaskFilters(collaboration_id=collaboration_id)).fetch(connection, page)
     with_results = any(word in _RESULTS for word in include or [])
     tasks = await _shown(connection, links, rows, with_results=with_results)
-    return page.response(tasks, await page.total(connection, statement, len(rows)))
+    return page.response(tasks, total)
 
 
 async def _is_member(connection: AsyncConnection, caller: Caller, collaboration_id: int) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import Caller
+from dataquality.core.paging import Listing
 from dataquality.core.query import equal, like
 from dataquality.dispatch.among import among
 from dataquality.dispatch.reach import within_reach
@@ -53,9 +54,10 @@ def readable_by(caller: Caller) -> ColumnElement[bool]:
     return within_reach(caller, "task")
 
 
-def task_list(caller: Caller, filters: TaskFilters) -> Select[Any]:
+def task_list(caller: Caller, filters: TaskFilters) -> Listing:
     """The tasks that the caller may see and the filters let through, newest first."""
     conditions = [
+        readable_by(caller),
         *equal(Task.initiator_id, filters.initiator_id),
         *equal(Task.init_user_id, filters.init_user_id),
         *equal(Task.collaboration_id, filters.collaboration_id),
@@ -68,7 +70,7 @@ def task_list(caller: Caller, filters: TaskFilters) -> Select[Any]:
         *_of_result(filters.result_id),
         *_with_status(filters.status),
     ]
-    return TASKS.where(readable_by(caller), *conditions).order_by(Task.id.desc())
+    return Listing(TASKS, Task.id, conditions, newest_first=True)
 
 
 async def find_task(connection: AsyncConnection, task_id: int, caller: Caller) -> Any | None:
