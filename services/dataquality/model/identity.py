@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dataquality.model.base import Entity, short_values, utc_now
@@ -40,7 +40,10 @@ class Authenticatable(Entity):
 
 
 class User(Authenticatable):
-    """A person. `password` is a hash."""
+    """A person. `password` is a hash.
+
+    `otp_secret` is that of two-factor sign-in; `otp_last_counter` is the time step whose code was used last.
+    """
 
     __tablename__ = "user"
     __table_args__ = (UniqueConstraint("username"), UniqueConstraint("email"))
@@ -56,6 +59,7 @@ class User(Authenticatable):
     failed_login_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     last_failed_login_at: Mapped[datetime | None]
     otp_secret: Mapped[str | None] = mapped_column(String(32))
+    otp_last_counter: Mapped[int | None] = mapped_column(BigInteger)
 
     organization: Mapped["Organization"] = relationship(back_populates="users", lazy="raise")
     roles: Mapped[list["Role"]] = relationship(
