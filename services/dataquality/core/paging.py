@@ -1,13 +1,13 @@
 """Paging in both forms of the contract (section 0.3): headers, and the envelope that `include=metadata` asks for."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.errors import BadRequest
@@ -25,19 +25,6 @@ class Page:
     metadata: bool
     path: str
     query: tuple[tuple[str, str], ...]
-
-    def apply(self, statement: Select[Any]) -> Select[Any]:
-        """The statement for this page's rows."""
-        if self.number is None:
-            return statement
-        return statement.limit(self.per_page).offset((self.number - 1) * self.per_page)
-
-    async def total(self, connection: AsyncConnection, statement: Select[Any], shown: int) -> int:
-        """How many rows there are in all; asks the database only when a page was asked for."""
-        if self.number is None:
-            return shown
-        counted = select(func.count()).select_from(statement.order_by(None).subquery())
-        return await connection.scalar(counted) or 0
 
     def links(self, total: int) -> dict[str, str]:
         """Relation to path and query; `last` is left out when there are no pages, `previous` and `next` at the ends."""
@@ -95,9 +82,41 @@ def _positive(request: Request, name: str) -> int | None:
 Paging = Annotated[Page, Depends(_page)]
 
 
-async def page_of(
-    connection: AsyncConnection, page: Page, statement: Select[Any], show: Callable[[Any], dict[str, Any]]
-) -> JSONResponse:
-    """Run a list statement for one page and answer with its rows as `show` renders them."""
-    rows = (await connection.execute(page.apply(statement))).all()
-    return page.response([show(row) for row in rows], await page.total(connection, statement, len(rows)))
+@dataclass(frozen=True)
+class Listing:
+    """A list that may be asked for whole or by the page: what is shown of its rows, and which rows those are.
+
+    The order is by key, so that it is the same at every asking.
+    """
+
+    shown: Select[Any]
+    key: SQLColumnExpression[int]
+    conditions: Sequence[ColumnElement[bool]]
+    newest_first: bool = False
+
+    async def fetch(self, connection: AsyncConnection, page: Page) -> tuple[Sequence[Any], int]:
+        """The rows of this page, and how many rows there are in all (counted only where a page was asked for)."""
+        if page.number is None:
+            rows = await self.whole(connection)
+            return rows, len(rows)
+        rows = (await connection.execute(self.of_page(page.number, page.per_page))).all()
+        return rows, await connection.scalar(select(func.count()).select_from(self._keys().subquery())) or 0
+
+    async def whole(self, connection: AsyncConnection) -> Sequence[Any]:
+        """All rows."""
+        return (await connection.execute(self._ordered(self.shown.where(*self.conditions)))).all()
+
+    def of_page(self, number: int, per_page: int) -> Select[Any]:
+        """The statement for one page.
+
+        Keys first: the rows before a deep page are passed over in an index, and nothing that is shown is read of them.
+        """
+        keys = self._ordered(self._keys()).limit(per_page).offset((number - 1) * per_page).subquery()
+        return self._ordered(self.shown.where(self.key.in_(select(keys.c.id))))
+
+    def _keys(self) -> Select[Any]:
+        key: ColumnElement[Any] = self.key.label("id")
+        return self.shown.with_only_columns(key, maintain_column_froms=True).where(*self.conditions)
+
+    def _ordered(self, statement: Select[Any]) -> Select[Any]:
+        return statement.order_by(self.key.desc() if self.newest_first else self.key)

@@ -5,13 +5,13 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dataquality.core.context import context_of
 from dataquality.core.links import Links
-from dataquality.core.paging import Page
+from dataquality.core.paging import Listing, Page
 from dataquality.core.query import MAX_ID
 
 Render = Callable[[Any], dict[str, Any]]
@@ -31,8 +31,7 @@ async def list_of(
     render: Render,
 ) -> JSONResponse:
     """The rows that meet all conditions, by ascending key: one statement, and one more to count where pages are."""
-    rows = (await connection.execute(page.apply(shown.where(*conditions).order_by(key)))).all()
-    total = await page.total(connection, select(key).where(*conditions), len(rows))
+    rows, total = await Listing(shown, key, conditions).fetch(connection, page)
     return page.response([render(row) for row in rows], total)
 
 

@@ -8,14 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.auth.fields import PathId
 from dataquality.auth.parts import LinkMaker
-from dataquality.auth.relations import Statement
 from dataquality.auth.role import repository, service
 from dataquality.auth.role.policy import AnyUser, RoleCreator
 from dataquality.auth.role.render import render
 from dataquality.auth.role.schemas import Filter, RoleChange, RoleCreation
 from dataquality.auth.rule.render import render as render_rules
 from dataquality.core.links import Links
-from dataquality.core.paging import Paging
+from dataquality.core.paging import Listing, Paging
 from dataquality.core.session import ReadConnection, WriteSession
 
 router = APIRouter(prefix="/role")
@@ -26,9 +25,8 @@ async def list_roles(
     caller: AnyUser, wanted: Filter, page: Paging, links: LinkMaker, connection: ReadConnection
 ) -> JSONResponse:
     """The roles that the caller may see: at least their own."""
-    statement = repository.listing(caller, wanted)
-    rows = (await connection.execute(page.apply(statement))).all()
-    return page.response(await render(connection, links, rows), await page.total(connection, statement, len(rows)))
+    rows, total = await repository.listing(caller, wanted).fetch(connection, page)
+    return page.response(await render(connection, links, rows), total)
 
 
 @router.post("")
@@ -66,10 +64,9 @@ async def list_rules(
     caller: AnyUser, role_id: PathId, page: Paging, links: LinkMaker, connection: ReadConnection
 ) -> JSONResponse:
     """The rules in a role."""
-    statement = await service.rules_in(connection, caller, role_id)
-    rows = (await connection.execute(page.apply(statement))).all()
-    shown = await render_rules(connection, links, rows)
-    return page.response(shown, await page.total(connection, statement, len(rows)))
+    rules = await service.rules_in(connection, caller, role_id)
+    rows, total = await rules.fetch(connection, page)
+    return page.response(await render_rules(connection, links, rows), total)
 
 
 @router.post("/{role_id:int}/rule/{rule_id:int}")
@@ -92,7 +89,6 @@ async def _shown(session: AsyncSession, links: Links, row: Any, status: int) -> 
     return JSONResponse((await render(await session.connection(), links, [row]))[0], status)
 
 
-async def _rules(session: AsyncSession, links: Links, statement: Statement, status: int) -> JSONResponse:
+async def _rules(session: AsyncSession, links: Links, rules: Listing, status: int) -> JSONResponse:
     connection = await session.connection()
-    rows = (await connection.execute(statement)).all()
-    return JSONResponse(await render_rules(connection, links, rows), status)
+    return JSONResponse(await render_rules(connection, links, await rules.whole(connection)), status)

@@ -10,6 +10,7 @@ from dataquality.auth.relations import Statement
 from dataquality.auth.role.policy import held_by, readable_by
 from dataquality.auth.role.schemas import RoleFilter
 from dataquality.core.callers import UserCaller
+from dataquality.core.paging import Listing
 from dataquality.model import Organization, Role, Rule, role_rule_association
 
 
@@ -17,9 +18,9 @@ def _select() -> Statement:
     return select(Role.id, Role.name, Role.description, Role.organization_id)
 
 
-def listing(caller: UserCaller, wanted: RoleFilter) -> Statement:
+def listing(caller: UserCaller, wanted: RoleFilter) -> Listing:
     """The roles that the caller sees and asks for."""
-    return _select().where(readable_by(caller), *_conditions(wanted)).order_by(Role.id)
+    return Listing(_select(), Role.id, [readable_by(caller), *_conditions(wanted)])
 
 
 def _conditions(wanted: RoleFilter) -> Iterable[ColumnElement[bool]]:

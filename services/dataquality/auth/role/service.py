@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from dataquality.auth.relations import Statement
 from dataquality.auth.rights.guard import require_held, require_scope
 from dataquality.auth.rights.source import grants_of_rules
 from dataquality.auth.rights.stamps import void_role
@@ -14,6 +13,7 @@ from dataquality.auth.rule import repository as rule_repository
 from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
 from dataquality.core.errors import NotFound
+from dataquality.core.paging import Listing
 from dataquality.model import Operation
 
 
@@ -25,10 +25,10 @@ async def visible(connection: AsyncConnection, caller: UserCaller, role_id: int)
     return role
 
 
-async def rules_in(connection: AsyncConnection, caller: UserCaller, role_id: int) -> Statement:
-    """The statement for the rules in a role, if the caller may see them."""
+async def rules_in(connection: AsyncConnection, caller: UserCaller, role_id: int) -> Listing:
+    """The rules in a role, if the caller may see them."""
     policy.require(caller, Operation.VIEW, _found(await repository.find(connection, role_id), role_id))
-    return rule_repository.of_role(role_id)
+    return rule_repository.in_role(role_id)
 
 
 async def create(session: AsyncSession, caller: UserCaller, wanted: RoleCreation) -> Any:
@@ -77,19 +77,19 @@ async def remove(session: AsyncSession, caller: UserCaller, role_id: int) -> Non
     await record(session, caller, "role_deleted", "role", role_id, detail)
 
 
-async def add_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Statement:
-    """Put a rule into a role, where it may be already; the statement for the rules that are in it now."""
+async def add_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Listing:
+    """Put a rule into a role, where it may be already; the rules that are in it now."""
     connection = await session.connection()
     await _changeable(connection, caller, Operation.EDIT, role_id)
     await _require_givable(connection, caller, {rule_id})
     before = await repository.rule_ids(connection, role_id)
     await _set_rules(connection, role_id, before, before | {rule_id})
     await record(session, caller, "role_rule_added", "role", role_id, {"rule": rule_id})
-    return rule_repository.of_role(role_id)
+    return rule_repository.in_role(role_id)
 
 
-async def remove_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Statement:
-    """Take a rule out of a role; the statement for the rules that are left."""
+async def remove_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Listing:
+    """Take a rule out of a role; the rules that are left."""
     connection = await session.connection()
     await _changeable(connection, caller, Operation.DELETE, role_id)
     before = await repository.rule_ids(connection, role_id)
@@ -98,7 +98,7 @@ async def remove_rule(session: AsyncSession, caller: UserCaller, role_id: int, r
     await _require_givable(connection, caller, {rule_id})
     await _set_rules(connection, role_id, before, before - {rule_id})
     await record(session, caller, "role_rule_removed", "role", role_id, {"rule": rule_id})
-    return rule_repository.of_role(role_id)
+    return rule_repository.in_role(role_id)
 
 
 async def _changeable(connection: AsyncConnection, caller: UserCaller, operation: Operation, role_id: int) -> Any:

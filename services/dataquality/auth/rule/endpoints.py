@@ -24,9 +24,8 @@ async def list_rules(
     _caller: _AnyUser, wanted: Filter, page: Paging, links: LinkMaker, connection: ReadConnection
 ) -> JSONResponse:
     """All rules."""
-    statement = repository.listing(wanted)
-    rows = (await connection.execute(page.apply(statement))).all()
-    return page.response(await render(connection, links, rows), await page.total(connection, statement, len(rows)))
+    rows, total = await repository.listing(wanted).fetch(connection, page)
+    return page.response(await render(connection, links, rows), total)
 
 
 @router.get("/{rule_id:int}")

@@ -7,27 +7,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.auth.relations import Statement
 from dataquality.auth.rule.schemas import RuleFilter
+from dataquality.core.paging import Listing
 from dataquality.core.query import equal
 from dataquality.model import Operation, Rule, Scope, role_rule_association
 
 
 def _select() -> Statement:
-    return select(Rule.id, Rule.name, Rule.scope, Rule.operation, Rule.description).order_by(Rule.id)
+    return select(Rule.id, Rule.name, Rule.scope, Rule.operation, Rule.description)
 
 
-def listing(wanted: RuleFilter) -> Statement:
+def listing(wanted: RuleFilter) -> Listing:
     """The rules asked for."""
-    statement = _select().where(
+    conditions = [
         *equal(Rule.name, wanted.name),
         *equal(Rule.operation, wanted.operation and Operation[wanted.operation]),
         *equal(Rule.scope, wanted.scope and Scope[wanted.scope]),
-    )
-    return statement if wanted.role_id is None else statement.where(Rule.id.in_(_in_role(wanted.role_id)))
+        *([] if wanted.role_id is None else [Rule.id.in_(_in_role(wanted.role_id))]),
+    ]
+    return Listing(_select(), Rule.id, conditions)
 
 
-def of_role(role_id: int) -> Statement:
+def in_role(role_id: int) -> Listing:
     """The rules in a role."""
-    return _select().where(Rule.id.in_(_in_role(role_id)))
+    return Listing(_select(), Rule.id, [Rule.id.in_(_in_role(role_id))])
 
 
 async def find(connection: AsyncConnection, rule_id: int) -> Any | None:

@@ -25,9 +25,8 @@ async def list_users(
     caller: UserViewer, wanted: Filter, page: Paging, links: LinkMaker, connection: ReadConnection
 ) -> JSONResponse:
     """The users that the caller may see."""
-    statement = repository.listing(caller, wanted)
-    rows = (await connection.execute(page.apply(statement))).all()
-    return page.response(await render(connection, links, rows), await page.total(connection, statement, len(rows)))
+    rows, total = await repository.listing(caller, wanted).fetch(connection, page)
+    return page.response(await render(connection, links, rows), total)
 
 
 @router.post("")

@@ -10,6 +10,7 @@ from dataquality.auth.relations import Statement
 from dataquality.auth.user.policy import readable_by
 from dataquality.auth.user.schemas import UserFilter
 from dataquality.core.callers import UserCaller
+from dataquality.core.paging import Listing
 from dataquality.core.query import between, equal, like
 from dataquality.model import Authenticatable, Organization, Role, Rule, User, permission, userpermission
 
@@ -29,9 +30,9 @@ def _select() -> Statement:
     )
 
 
-def listing(caller: UserCaller, wanted: UserFilter) -> Statement:
+def listing(caller: UserCaller, wanted: UserFilter) -> Listing:
     """The users that the caller sees and asks for."""
-    return _select().where(readable_by(caller), *_conditions(wanted)).order_by(User.id)
+    return Listing(_select(), User.id, [readable_by(caller), *_conditions(wanted)])
 
 
 def _conditions(wanted: UserFilter) -> Iterable[ColumnElement[bool]]:
