@@ -138,12 +138,8 @@ def test_two_at_once_agree_on_one_secret(kept: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_each_folder_and_secret_belongs_to_the_account_that_is_to_read_it(kept: Path, tmp_path: Path) -> None:
     os.chown(kept, 12345, 12346)
-    wanted = spec(
-        tmp_path / "auth", [], folders=[{"folder": str(tmp_path / "log"), "uid": 10002, "gid": 10003}]
-    )
-    wanted["readers"] = [
-        {"folder": str(tmp_path / "auth"), "uid": 10001, "gid": 10004, "names": ["redis_password"]}
-    ]
+    wanted = spec(tmp_path / "auth", [], folders=[{"folder": str(tmp_path / "log"), "uid": 10002, "gid": 10003}])
+    wanted["readers"] = [{"folder": str(tmp_path / "auth"), "uid": 10001, "gid": 10004, "names": ["redis_password"]}]
     assert run(kept, wanted).returncode == 0
     owners = {path: (path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")}
     assert owners == {
@@ -153,3 +149,14 @@ def test_each_folder_and_secret_belongs_to_the_account_that_is_to_read_it(kept: 
         tmp_path / "auth/redis_password": (10001, 10004),
         tmp_path / "log": (10002, 10003),
     }
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_folder_that_another_account_has_is_not_taken_from_it(kept: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.mkdir()
+    os.chown(log, 4242, 4243)
+    given = {"folder": str(log), "uid": 10001, "gid": 10001}
+    assert run(kept, spec(tmp_path / "auth", ["redis_url"], folders=[given])).returncode == 0
+    assert (log.stat().st_uid, log.stat().st_gid) == (4242, 4243)
