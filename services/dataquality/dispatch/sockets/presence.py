@@ -56,12 +56,15 @@ class Presence:
         await self._lease(self._own)
 
     async def _lease(self, sockets: dict[str, int]) -> None:
-        try:
-            async with self._redis.pipeline(transaction=False) as commands:
-                _add_leases(commands, sockets.items())
-                await commands.execute()
-        except (RedisError, OSError) as error:
-            log.warning("presence unreachable", error=type(error).__name__)
+        # Twice: after a restart of Redis the first attempt may take a connection that is dead.
+        for _ in range(2):
+            try:
+                async with self._redis.pipeline(transaction=False) as commands:
+                    _add_leases(commands, sockets.items())
+                    await commands.execute()
+                    return
+            except (RedisError, OSError) as error:
+                log.warning("presence unreachable", error=type(error).__name__)
 
 
 def _add_leases(commands: Any, sockets: Iterable[tuple[str, int]]) -> None:
