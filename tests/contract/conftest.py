@@ -91,3 +91,9 @@ def person(server: Server) -> Person:
         return name
 
     return made
+
+
+@pytest.fixture
+def run_newer(server: Server) -> Run:
+    """Runs a script with the newer client alone."""
+    return partial(run_client, "3.11.1", server=server)

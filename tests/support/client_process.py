@@ -22,8 +22,15 @@ def main() -> None:
     os.dup2(2, 1)
     party = Party(order["host"], order["port"], told)
     party.listen()
-    names = {"host": party.host, "port": party.port, "tell": party.tell, "sign_in": party.sign_in, "sent": party.sent}
+    names: dict[str, Any] = {
+        "host": party.host,
+        "port": party.port,
+        "tell": party.tell,
+        "sign_in": party.sign_in,
+        "sent": party.sent,
+    }
     names.update(order["arguments"])
+    names["given"] = dict(names)
     try:
         exec(compile(order["script"], "script of the test", "exec"), names)
     except Exception:

@@ -43,8 +43,8 @@ def _packages(version: str) -> tuple[str, ...]:
 _RECIPES = {
     "3.4.2": _Recipe(
         ((3, 7),),
-        # The node's proxy needs Flask and does not say so.
-        (*_packages("3.4.2"), "python-socketio==5.5.0", "flask==2.2.5"),
+        # The node's proxy needs Flask and does not say so: an old one, that lets it ask a GET for its JSON.
+        (*_packages("3.4.2"), "python-socketio==5.5.0", "flask==2.0.3", "werkzeug==2.0.3"),
     ),
     "3.11.1": _Recipe(
         ((3, 10), (3, 11)),
@@ -97,7 +97,8 @@ class Party:
         self._process = process
         self._log = log
         self._news: queue.Queue[Any] = queue.Queue()
-        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        self._reader.start()
 
     def tells(self, fits: Callable[[Any], bool], seconds: float = SECONDS) -> Any:
         """The first thing told, from the beginning, that fits; waits for it."""
@@ -105,10 +106,7 @@ class Party:
             if fits(told):
                 return told
         while True:
-            try:
-                told = self._news.get(timeout=seconds)
-            except queue.Empty:
-                told = None
+            told = self._next(seconds)
             if told is None:
                 raise AssertionError(f"It did not tell that; it told {self.told} and said:\n{self.said[-6000:]}")
             self.told.append(told)
@@ -128,9 +126,20 @@ class Party:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        while (told := self._news.get()) is not None:
+        while (told := self._next(SECONDS)) is not None:
             self.told.append(told)
         _hold_to_the_rules(self.told)
+
+    def _next(self, seconds: float) -> Any:
+        """What is told next; None when nothing is told in that time, or any more."""
+        try:
+            return None if self._is_over else self._news.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    @property
+    def _is_over(self) -> bool:
+        return self._news.empty() and not self._reader.is_alive()
 
     def _read(self, lines: IO[str]) -> None:
         for line in lines:
