@@ -1,35 +1,33 @@
-"""To-many links of the rows of a page: one query a relation, whatever the number of rows."""
+"""What users, roles and rules link to, as one value per row and relation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import FromClause, Select
 
-Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+from dataquality.core.aggregates import ids_of, newest_of
+from dataquality.model import Role, Rule, Task, User, permission, role_rule_association, userpermission
+
 Statement = Select[*tuple[Any, ...]]
 """A query for plain rows."""
-# Databases take tens of thousands of values in one statement, not more.
-_AT_ONCE = 10_000
+
+_users: FromClause = User.__table__
+_roles: FromClause = Role.__table__
+_rules: FromClause = Rule.__table__
+_tasks: FromClause = Task.__table__
+
+user_relations = (
+    ids_of(permission.c.role_id, permission.c.user_id == _users.c.id).label("roles"),
+    ids_of(userpermission.c.rule_id, userpermission.c.user_id == _users.c.id).label("rules"),
+    newest_of(_tasks.c.id, _tasks.c.init_user_id == _users.c.id, _users).label("created_tasks"),
+)
+role_relations = (
+    ids_of(role_rule_association.c.rule_id, role_rule_association.c.role_id == _roles.c.id).label("rules"),
+    newest_of(permission.c.user_id, permission.c.role_id == _roles.c.id, _roles).label("users"),
+)
+rule_relations = (newest_of(userpermission.c.user_id, userpermission.c.rule_id == _rules.c.id, _rules).label("users"),)
 
 
-async def linked(
-    connection: AsyncConnection, owner: Column, item: Column, owners: Sequence[int], newest: int | None = None
-) -> dict[int, list[int]]:
-    """The items of each owner in the order of their ids; only the `newest` ones, if a number is given."""
-    found: dict[int, list[int]] = {identity: [] for identity in owners}
-    for start in range(0, len(owners), _AT_ONCE):
-        statement = _statement(owner, item, owners[start : start + _AT_ONCE], newest)
-        for row in await connection.execute(statement):
-            found[row.owner].append(row.item)
-    return found
-
-
-def _statement(owner: Column, item: Column, owners: Sequence[int], newest: int | None) -> Statement:
-    columns = (owner.label("owner"), item.label("item"))
-    if newest is None:
-        return select(*columns).where(owner.in_(owners)).order_by(item)
-    rank = func.row_number().over(partition_by=owner, order_by=item.desc()).label("rank")
-    ranked = select(*columns, rank).where(owner.in_(owners)).subquery()
-    return select(ranked.c.owner, ranked.c.item).where(ranked.c.rank <= newest).order_by(ranked.c.item)
+def ascending(identities: Iterable[int] | None) -> list[int]:
+    """A relation's ids, lowest first."""
+    return sorted(identities or ())

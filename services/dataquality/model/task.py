@@ -23,16 +23,22 @@ class Task(Entity):
     """
 
     __tablename__ = "task"
+    # With the id, so that the newest of a collaboration or a user are found without reading the others.
+    __table_args__ = (
+        Index(None, "collaboration_id", "id"),
+        Index(None, "init_user_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     name: Mapped[str | None]
     description: Mapped[str | None]
     image: Mapped[str | None]
     database: Mapped[str | None]
-    collaboration_id: Mapped[int] = mapped_column(ForeignKey("collaboration.id", ondelete="CASCADE"), index=True)
+    collaboration_id: Mapped[int] = mapped_column(ForeignKey("collaboration.id", ondelete="CASCADE"))
     run_id: Mapped[int] = mapped_column(index=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"), index=True)
     initiator_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id", ondelete="SET NULL"), index=True)
-    init_user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"), index=True)
+    init_user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     collaboration: Mapped["Collaboration"] = relationship(back_populates="tasks", lazy="raise")
@@ -53,6 +59,7 @@ class Result(Entity):
     __tablename__ = "result"
     __table_args__ = (
         Index(None, "organization_id", "finished_at"),
+        Index(None, "organization_id", "id"),
         Index(None, "node_id", "finished_at"),
         {"sqlite_autoincrement": True},
     )

@@ -1,7 +1,5 @@
 """Routes below `role`."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +10,7 @@ from dataquality.auth.role import repository, service
 from dataquality.auth.role.policy import AnyUser, RoleCreator
 from dataquality.auth.role.render import render
 from dataquality.auth.role.schemas import Filter, RoleChange, RoleCreation
-from dataquality.auth.rule.render import render as render_rules
+from dataquality.auth.rule.render import render as render_rule
 from dataquality.core.links import Links
 from dataquality.core.paging import Listing, Paging
 from dataquality.core.session import ReadConnection, WriteSession
@@ -26,7 +24,7 @@ async def list_roles(
 ) -> JSONResponse:
     """The roles that the caller may see: at least their own."""
     rows, total = await repository.listing(caller, wanted).fetch(connection, page)
-    return page.response(await render(connection, links, rows), total)
+    return page.response([render(links, row) for row in rows], total)
 
 
 @router.post("")
@@ -34,14 +32,14 @@ async def create_role(
     caller: RoleCreator, wanted: RoleCreation, links: LinkMaker, session: WriteSession
 ) -> JSONResponse:
     """A new role."""
-    return await _shown(session, links, await service.create(session, caller, wanted), 201)
+    return JSONResponse(render(links, await service.create(session, caller, wanted)), 201)
 
 
 @router.get("/{role_id:int}")
 async def show_role(caller: AnyUser, role_id: PathId, links: LinkMaker, connection: ReadConnection) -> JSONResponse:
     """One role."""
     row = await service.visible(connection, caller, role_id)
-    return JSONResponse((await render(connection, links, [row]))[0])
+    return JSONResponse(render(links, row))
 
 
 @router.patch("/{role_id:int}")
@@ -49,7 +47,7 @@ async def change_role(
     caller: AnyUser, role_id: PathId, wanted: RoleChange, links: LinkMaker, session: WriteSession
 ) -> JSONResponse:
     """Change a role."""
-    return await _shown(session, links, await service.update(session, caller, role_id, wanted), 200)
+    return JSONResponse(render(links, await service.update(session, caller, role_id, wanted)), 200)
 
 
 @router.delete("/{role_id:int}")
@@ -66,7 +64,7 @@ async def list_rules(
     """The rules in a role."""
     rules = await service.rules_in(connection, caller, role_id)
     rows, total = await rules.fetch(connection, page)
-    return page.response(await render_rules(connection, links, rows), total)
+    return page.response([render_rule(links, row) for row in rows], total)
 
 
 @router.post("/{role_id:int}/rule/{rule_id:int}")
@@ -85,10 +83,6 @@ async def remove_rule(
     return await _rules(session, links, await service.remove_rule(session, caller, role_id, rule_id), 200)
 
 
-async def _shown(session: AsyncSession, links: Links, row: Any, status: int) -> JSONResponse:
-    return JSONResponse((await render(await session.connection(), links, [row]))[0], status)
-
-
 async def _rules(session: AsyncSession, links: Links, rules: Listing, status: int) -> JSONResponse:
-    connection = await session.connection()
-    return JSONResponse(await render_rules(connection, links, await rules.whole(connection)), status)
+    rows = await rules.whole(await session.connection())
+    return JSONResponse([render_rule(links, row) for row in rows], status)

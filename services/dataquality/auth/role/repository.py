@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dataquality.auth.relations import Statement
+from dataquality.auth.relations import Statement, role_relations
 from dataquality.auth.role.policy import held_by, readable_by
 from dataquality.auth.role.schemas import RoleFilter
 from dataquality.core.callers import UserCaller
@@ -15,7 +15,7 @@ from dataquality.model import Organization, Role, Rule, role_rule_association
 
 
 def _select() -> Statement:
-    return select(Role.id, Role.name, Role.description, Role.organization_id)
+    return select(Role.id, Role.name, Role.description, Role.organization_id, *role_relations)
 
 
 def listing(caller: UserCaller, wanted: RoleFilter) -> Listing:

@@ -25,7 +25,7 @@ async def list_rules(
 ) -> JSONResponse:
     """All rules."""
     rows, total = await repository.listing(wanted).fetch(connection, page)
-    return page.response(await render(connection, links, rows), total)
+    return page.response([render(links, row) for row in rows], total)
 
 
 @router.get("/{rule_id:int}")
@@ -34,4 +34,4 @@ async def show_rule(_caller: _AnyUser, rule_id: PathId, links: LinkMaker, connec
     row = await repository.find(connection, rule_id)
     if row is None:
         raise NotFound(f"There is no rule with the id {rule_id}.")
-    return JSONResponse((await render(connection, links, [row]))[0])
+    return JSONResponse(render(links, row))

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dataquality.auth.relations import Statement
+from dataquality.auth.relations import Statement, rule_relations
 from dataquality.auth.rule.schemas import RuleFilter
 from dataquality.core.paging import Listing
 from dataquality.core.query import equal
@@ -13,7 +13,7 @@ from dataquality.model import Operation, Rule, Scope, role_rule_association
 
 
 def _select() -> Statement:
-    return select(Rule.id, Rule.name, Rule.scope, Rule.operation, Rule.description)
+    return select(Rule.id, Rule.name, Rule.scope, Rule.operation, Rule.description, *rule_relations)
 
 
 def listing(wanted: RuleFilter) -> Listing:

@@ -1,10 +1,7 @@
 """Routes below `user`."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.auth.fields import PathId
 from dataquality.auth.parts import LinkMaker, OurParts
@@ -13,7 +10,6 @@ from dataquality.auth.user import repository, service
 from dataquality.auth.user.policy import AnyUser, UserCreator, UserViewer
 from dataquality.auth.user.render import render
 from dataquality.auth.user.schemas import Filter, UserChange, UserCreation
-from dataquality.core.links import Links
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
 
@@ -26,7 +22,7 @@ async def list_users(
 ) -> JSONResponse:
     """The users that the caller may see."""
     rows, total = await repository.listing(caller, wanted).fetch(connection, page)
-    return page.response(await render(connection, links, rows), total)
+    return page.response([render(links, row) for row in rows], total)
 
 
 @router.post("")
@@ -37,14 +33,14 @@ async def create_user(
     require_good(wanted.password, "password")
     # Before the first statement: hashing takes long, and SQLite lets only one transaction write at a time.
     hashed = await parts.passwords.hash(wanted.password)
-    return await _shown(session, links, await service.create(session, caller, wanted, hashed), 201)
+    return JSONResponse(render(links, await service.create(session, caller, wanted, hashed)), 201)
 
 
 @router.get("/{user_id:int}")
 async def show_user(caller: AnyUser, user_id: PathId, links: LinkMaker, connection: ReadConnection) -> JSONResponse:
     """One user; oneself always."""
     row = await service.visible(connection, caller, user_id)
-    return JSONResponse((await render(connection, links, [row]))[0])
+    return JSONResponse(render(links, row))
 
 
 @router.patch("/{user_id:int}")
@@ -52,7 +48,7 @@ async def change_user(
     caller: AnyUser, user_id: PathId, wanted: UserChange, links: LinkMaker, session: WriteSession
 ) -> JSONResponse:
     """Change a user."""
-    return await _shown(session, links, await service.update(session, caller, user_id, wanted), 200)
+    return JSONResponse(render(links, await service.update(session, caller, user_id, wanted)), 200)
 
 
 @router.delete("/{user_id:int}")
@@ -60,7 +56,3 @@ async def delete_user(caller: AnyUser, user_id: PathId, session: WriteSession) -
     """Delete a user."""
     await service.remove(session, caller, user_id)
     return JSONResponse({"msg": f"User {user_id} was deleted."})
-
-
-async def _shown(session: AsyncSession, links: Links, row: Any, status: int) -> JSONResponse:
-    return JSONResponse((await render(await session.connection(), links, [row]))[0], status)

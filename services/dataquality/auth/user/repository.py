@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dataquality.auth.relations import Statement
+from dataquality.auth.relations import Statement, user_relations
 from dataquality.auth.user.policy import readable_by
 from dataquality.auth.user.schemas import UserFilter
 from dataquality.core.callers import UserCaller
@@ -27,6 +27,7 @@ def _select() -> Statement:
         User.ip,
         User.status,
         User.last_seen,
+        *user_relations,
     )
 
 
