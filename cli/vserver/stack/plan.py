@@ -52,19 +52,11 @@ class HttpCheck:
 
 
 @dataclass(frozen=True)
-class ModuleCheck:
-    """Healthy when `python -m MODULE ARGUMENTS` exits 0 in the component's own environment."""
-
-    module: str
-    arguments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class NativeCheck:
     """Healthy when the program's own means says so (pg_isready, PING, the gateway's health address)."""
 
 
-HealthCheck = HttpCheck | ModuleCheck | NativeCheck
+HealthCheck = HttpCheck | NativeCheck
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from vserver.stack.plan import (
     Gateway,
     HealthCheck,
     HttpCheck,
-    ModuleCheck,
     NativeCheck,
     Plan,
     Postgres,
@@ -316,8 +315,8 @@ def _condition(needed: Component) -> dict[str, str]:
     return {"condition": "service_healthy" if needed.health else "service_started"}
 
 
-# What a check costs decides how often it is made: a Python process with all of Celery, a bare one, a small tool.
-_SECONDS: dict[type[HealthCheck], int] = {ModuleCheck: 10, HttpCheck: 5, NativeCheck: 3}
+# What a check costs decides how often it is made: a Python process or a small tool.
+_SECONDS: dict[type[HealthCheck], int] = {HttpCheck: 5, NativeCheck: 3}
 
 
 def _healthcheck(component: Component) -> Service | None:
@@ -338,8 +337,6 @@ def _test(component: Component, check: HealthCheck) -> list[str]:
     match check:
         case HttpCheck():
             return ["CMD", "python", "-m", "dataquality.core.probe"]
-        case ModuleCheck():
-            return ["CMD", "python", "-m", check.module, *check.arguments]
         case _:
             return checks.native(component)
 

@@ -13,7 +13,7 @@ from typing import Literal
 from vserver.stack.files import write_private
 from vserver.stack.gateway import HEALTH_PATH
 from vserver.stack.local.place import Place
-from vserver.stack.plan import Component, ComponentName, Gateway, HttpCheck, ModuleCheck, Postgres, Redis
+from vserver.stack.plan import Component, ComponentName, Gateway, HttpCheck, Postgres, Redis
 
 _SECONDS = 4
 _PROGRAM_SECONDS = 20
@@ -41,7 +41,7 @@ def watch(component: Component) -> Watch:
         return Watch(component.name, "http", port=port, path=component.health.path)
     if isinstance(component.program, Redis):
         return Watch(component.name, "redis", port=port)
-    if isinstance(component.program, Postgres) or isinstance(component.health, ModuleCheck):
+    if isinstance(component.program, Postgres):
         return Watch(component.name, "program", port=port)
     return Watch(component.name, "none")
 

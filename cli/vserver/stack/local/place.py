@@ -70,7 +70,7 @@ class Place:
         return Path("/tmp") / f"vserver-{os.getuid()}-{_digest(self.data)}" / "supervisor.sock"  # noqa: S108
 
     def script(self, name: str) -> Path:
-        """The script that runs a component, or checks it (`worker-health`)."""
+        """The script that runs a component, or checks it (`postgres-health`)."""
         return self.scripts / f"{name}.sh"
 
     def log_of(self, name: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from vserver.errors import CommandError
 from vserver.stack.local.place import Place
 from vserver.stack.local.processes import MARK
-from vserver.stack.plan import Component, Gateway, ModuleCheck, Postgres, PythonModule, Redis
+from vserver.stack.plan import Component, Gateway, Postgres, PythonModule, Redis
 
 CADDYFILE = "Caddyfile"
 POSTGRES_SETTINGS = {
@@ -154,8 +154,6 @@ def command(component: Component, place: Place, runtime: Runtime) -> list[str]:
 
 def check_command(component: Component, place: Place, runtime: Runtime) -> list[str] | None:
     """The program that says by its exit code whether a component is healthy; None where another way is used."""
-    if isinstance(component.health, ModuleCheck):
-        return [str(runtime.python), "-m", component.health.module, *component.health.arguments]
     if isinstance(component.program, Postgres):
         program = runtime.postgres_for(place.postgres) / "pg_isready"
         return [str(program), "-q", "-h", "127.0.0.1", "-p", str(component.port), "-t", "3"]

@@ -17,7 +17,7 @@ from vserver.stack.local.place import Place
 from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
 from vserver.stack.local.tail import last_lines
-from vserver.stack.plan import Component, ModuleCheck, Plan
+from vserver.stack.plan import Component, Plan
 from vserver.stack.site import LOCAL_PORT_USERS, PortUser
 
 START_SECONDS = 90
@@ -27,8 +27,6 @@ RECOVERY_SECONDS = 15
 _TRIES = 3
 _STOP_SECONDS = 75
 _PAUSE = 0.1
-_PROGRAM_PAUSE = 1.0
-"""Between checks that are Python programs: asked more often, they would slow down what they wait for."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +189,8 @@ class LocalStack:
         deadline = time.monotonic() + START_SECONDS
         pids: set[int] = set()
         wrong: str | None = "has not started yet"
-        pause = _PROGRAM_PAUSE if isinstance(component.health, ModuleCheck) else _PAUSE
         while time.monotonic() < deadline:
-            if stop.wait(pause):
+            if stop.wait(_PAUSE):
                 raise GivenUpError
             info = self._supervisor.processes()[component.name]
             if info.pid:

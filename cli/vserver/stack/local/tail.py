@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 _BLOCK = 16_384
+_AT_FIRST = 10
 _PAUSE = 0.3
 
 
@@ -20,7 +21,10 @@ def last_lines(file: Path, count: int) -> list[str]:
 
 
 def follow(files: Mapping[str, Path], goes_on: Callable[[], bool]) -> Iterator[tuple[str, str]]:
-    """Name and line of all that is added to the files while `goes_on` says so. Files may be rotated or missing."""
+    """Name and line of each file's end, and of all that is added while `goes_on` says so.
+
+    Files may be rotated or missing.
+    """
     followed = {name: _Followed(path) for name, path in files.items()}
     last_round = False
     while True:
@@ -36,7 +40,9 @@ def follow(files: Mapping[str, Path], goes_on: Callable[[], bool]) -> Iterator[t
 class _Followed:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._inode, self._position = _identity(path)
+        self._inode, size = _identity(path)
+        end = "\n".join(last_lines(path, _AT_FIRST)).encode()
+        self._position = max(0, size - len(end) - 1)
         self._rest = b""
 
     def new_lines(self) -> list[str]:
