@@ -143,7 +143,8 @@ def test_the_last_lines_of_a_log_and_what_is_added_are_read(tmp_path: Path) -> N
             log.write_text("rotated\n")
         return again
 
-    assert [line for _, line in follow({"auth": log}, goes_on)] == ["more", "more", "rotated"]
+    seen = [line for _, line in follow({"auth": log, "beat": tmp_path / "missing"}, goes_on)]
+    assert seen == [*(str(number) for number in range(90, 100)), "more", "more", "rotated"]
 
 
 def test_the_boot_unit_says_what_to_run_and_how_to_find_the_files(home: Home) -> None:
