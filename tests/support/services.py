@@ -175,6 +175,8 @@ def running_services(
         "DATAQUALITY_INSTANCE": "tests",
         "DATAQUALITY_LOGGING__LEVEL": "INFO",
         "DATAQUALITY_ALLOW_DROP_ALL": "true",
+        # All tests call from one address.
+        "DATAQUALITY_FAILURES_PER_ADDRESS": "1000000",
         **{f"DATAQUALITY_{name.upper()}_URL": address for name, address in addresses.items()},
         **(settings or {}),
     }

@@ -27,7 +27,7 @@ def make_app(settings: Settings) -> FastAPI:
     context = make_context(settings)
     # The others ask this service over HTTP; it need not ask itself.
     context.permissions = DatabasePermissions(context.database)
-    context.parts[AuthParts] = make_parts(settings)
+    context.parts[AuthParts] = make_parts(context)
     return create_app(context, token, password, user, role, rule, server, rights, on_start=_start, on_stop=_stop)
 
 

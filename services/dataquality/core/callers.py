@@ -116,6 +116,10 @@ async def _identity(context: Context, claims: IdentityClaims) -> Caller:
         row = await _row(connection, claims.sub)
     if row is None or row.type != claims.client_type:
         raise Unauthorized(f"This {claims.client_type} no longer exists. Sign in again.")
+    if row.type == "node" and claims.sid not in (None, row.api_key_id):
+        raise Unauthorized(
+            "This node has a new API key; its tokens ended with the old one. Sign in with the new one."
+        )
     permissions = await _permissions(context, claims.client_type, row)
     if row.type == "user":
         return UserCaller(row.id, row.user_organization, permissions)
@@ -147,6 +151,7 @@ async def _row(connection: AsyncConnection, identity: int) -> Any:
             _user.c.organization_id.label("user_organization"),
             _node.c.organization_id.label("node_organization"),
             _node.c.collaboration_id.label("collaboration_id"),
+            _node.c.api_key_id.label("api_key_id"),
         )
         .select_from(Authenticatable.__table__)
         .outerjoin(_user, _user.c.id == Authenticatable.id)

@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"]
@@ -56,9 +56,20 @@ class Settings(BaseSettings):
     max_failed_attempts: int = 5
     inactivation_minutes: int = 15
     allow_drop_all: bool = False
-    trusted_proxies: list[str] = Field(default_factory=list[str])
+    failures_per_address: int = 30
+    """Failed sign-ins from one address within `failure_window_seconds` after which it must wait."""
+    failures_per_account: int = 30
+    """The same for one account, whoever tries: beyond the lock, which alone still costs a hash each time."""
+    failure_window_seconds: int = 300
+    two_factor_auth: bool = False
+    trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list[IPvAnyNetwork])
     support_email: str = "support@dataquality.ai"
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
+
+    @property
+    def is_strict(self) -> bool:
+        """True where real people or real data may be: acceptance and production."""
+        return self.environment in ("acc", "prod")
 
     def secret(self, name: str) -> str:
         """The content of the secret file `name`, without surrounding white space. Raises MissingSecret."""

@@ -31,7 +31,7 @@ class IdentityClaims(_Claims):
     sub: int
     client_type: Literal["user", "node"]
     sid: str | None = None
-    """The family of the refresh session that the token belongs to."""
+    """The family of the refresh session that the token belongs to; a node's is the id of its API key."""
 
 
 class ContainerSubject(BaseModel):

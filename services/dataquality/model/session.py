@@ -9,7 +9,7 @@ from dataquality.model.base import Base, Entity, utc_now
 
 
 class RefreshSession(Entity):
-    """A refresh token that was given out. All that came from one login share a `family`.
+    """A refresh token that was given out. All that came from one login share a `family`; a node's is its API key's id.
 
     `expires_at` is null for nodes: theirs end by revocation.
     """

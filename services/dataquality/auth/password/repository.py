@@ -9,11 +9,6 @@ users = User.__table__
 ROOT_USERNAME = "root"
 
 
-async def password_of(connection: AsyncConnection, user_id: int) -> str | None:
-    """The stored hash; None when the user is gone."""
-    return await connection.scalar(select(users.c.password).where(users.c.id == user_id))
-
-
 async def replace(connection: AsyncConnection, user_id: int, checked: str, stored: str) -> bool:
     """Store another hash; False if by now the stored one is not `checked` any more."""
     statement = update(User).where(User.id == user_id, User.password == checked)

@@ -1,19 +1,24 @@
 """Changing one's own password."""
 
+from functools import partial
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dataquality.auth.limits import Attempt
 from dataquality.auth.parts import AuthParts
 from dataquality.auth.password import repository
 from dataquality.auth.password.policy import require_good
 from dataquality.auth.password.schemas import PasswordChange
-from dataquality.auth.token import sessions
+from dataquality.auth.token import lock, sessions
+from dataquality.auth.token.repository import user_by_id
+from dataquality.core.addresses import Address
 from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
 from dataquality.core.context import Context
 from dataquality.core.errors import BadRequest, Unauthorized
+from dataquality.core.session import after_commit
 from dataquality.model import utc_now
-
-_WRONG = "The current password is wrong."
 
 
 async def change(
@@ -23,25 +28,47 @@ async def change(
     caller: UserCaller,
     family: str | None,
     wanted: PasswordChange,
-) -> None:
-    """Change it, and end the user's other sign-ins than the one (`family`) that this request comes from."""
-    stored = await _checked_hash(context, parts, caller.id, wanted.current_password)
+    address: Address | None,
+) -> bool:
+    """Change it, and end the user's other sign-ins than the one (`family`) that this request comes from.
+
+    False for a wrong current password, which counts as a failed sign-in; the session must be committed all the same.
+    """
+    user = await _user(context, caller)
+    attempt = Attempt(address, user.username)
+    await parts.limits.require_below(attempt)
+    if not await _is_right(context, parts, session, caller, user, wanted.current_password):
+        after_commit(session, partial(parts.limits.count, attempt))
+        return False
     if wanted.new_password == wanted.current_password:
         raise BadRequest("The new password must differ from the current one.", {"new_password": "must differ"})
     require_good(wanted.new_password, "new_password")
     new = await parts.passwords.hash(wanted.new_password)
     connection = await session.connection()
     await sessions.lock_owner(connection, caller.id)
-    if not await repository.replace(connection, caller.id, stored, new):
-        raise Unauthorized(_WRONG)
+    if not await repository.replace(connection, caller.id, user.password, new):
+        return False
     await repository.forget_root_warning(connection, caller.id)
     await sessions.revoke_others(connection, caller.id, family, utc_now())
     await record(session, caller, "password_changed", "user", caller.id)
+    return True
 
 
-async def _checked_hash(context: Context, parts: AuthParts, user_id: int, password: str) -> str:
+async def _user(context: Context, caller: UserCaller) -> Any:
     async with context.database.reading() as connection:
-        stored = await repository.password_of(connection, user_id)
-    if stored is None or not await parts.passwords.verify(stored, password):
-        raise Unauthorized(_WRONG)
-    return stored
+        user = await user_by_id(connection, caller.id)
+    if user is None:
+        raise Unauthorized("This user no longer exists.")
+    return user
+
+
+async def _is_right(
+    context: Context, parts: AuthParts, session: AsyncSession, caller: UserCaller, user: Any, password: str
+) -> bool:
+    # Whoever found an open session may not guess the password on it: the lock holds here as well.
+    if lock.is_locked(user, context.settings):
+        return False
+    if await parts.passwords.verify(user.password, password):
+        return True
+    await lock.count_failure(session, caller.id, context.settings, caller)
+    return False

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from dataquality.auth.parts import OurContext, OurParts
-from dataquality.auth.token import service
+from dataquality.auth.token import service, users
 from dataquality.auth.token.schemas import ContainerRequest, NodeLogin, UserLogin
+from dataquality.auth.token.tokens import Tokens
+from dataquality.core.addresses import ClientAddress
 from dataquality.core.app import error_response
 from dataquality.core.callers import NodeCaller, caller_of
 from dataquality.core.context import Context
@@ -16,6 +18,7 @@ from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.core.tokens import IdentityClaims
 
 router = APIRouter(prefix="/token")
+_NO_STORE = {"Cache-Control": "no-store"}
 _AnyNode = Annotated[NodeCaller, caller_of(NodeCaller)]
 
 
@@ -32,18 +35,29 @@ _RefreshClaims = Annotated[IdentityClaims, Depends(_refresh_claims)]
 
 
 @router.post("/user")
-async def sign_in_user(login: UserLogin, context: OurContext, parts: OurParts, session: WriteSession) -> JSONResponse:
+async def sign_in_user(
+    login: UserLogin, context: OurContext, parts: OurParts, session: WriteSession, address: ClientAddress
+) -> JSONResponse:
     """One answer for an unknown name, a wrong password and a locked user."""
-    tokens = await service.sign_in_user(context, parts, session, login)
-    if tokens is None:
-        return _refused("Wrong username or password. After too many wrong ones, wait before you try again.")
-    return _signed_in(context, tokens)
+    outcome = await users.sign_in(context, parts, session, login, address)
+    match outcome:
+        case Tokens():
+            return _signed_in(context, outcome)
+        case users.Refused(msg):
+            return _refused(msg)
+        case users.CodeWanted():
+            return JSONResponse({"msg": "Give the code of your authenticator app as well (mfa_code)."})
+        case users.Enrolment(secret, uri):
+            msg = "Add this to your authenticator app, then sign in again with the code that it shows."
+            return JSONResponse({"qr_uri": uri, "otp_secret": secret, "msg": msg}, headers=_NO_STORE)
 
 
 @router.post("/node")
-async def sign_in_node(login: NodeLogin, context: OurContext, parts: OurParts, session: WriteSession) -> JSONResponse:
+async def sign_in_node(
+    login: NodeLogin, context: OurContext, parts: OurParts, session: WriteSession, address: ClientAddress
+) -> JSONResponse:
     """401 means that the key is unknown, and nothing else: the node gives up for good."""
-    return _signed_in(context, await service.sign_in_node(context, parts, session, login))
+    return _signed_in(context, await service.sign_in_node(context, parts, session, login, address))
 
 
 @router.post("/container")
@@ -67,9 +81,9 @@ async def refresh(request: Request, claims: _RefreshClaims, context: OurContext,
     return JSONResponse(tokens.to_json(context.settings.api_path))
 
 
-def _signed_in(context: Context, tokens: service.Tokens) -> JSONResponse:
+def _signed_in(context: Context, tokens: Tokens) -> JSONResponse:
     body = tokens.to_json(context.settings.api_path)
-    return JSONResponse(body, headers={"jwt-token": tokens.access, "Cache-Control": "no-store"})
+    return JSONResponse(body, headers={"jwt-token": tokens.access} | _NO_STORE)
 
 
 def _refused(msg: str) -> JSONResponse:

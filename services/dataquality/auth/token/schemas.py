@@ -1,13 +1,27 @@
 """Bodies of the requests for tokens."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from dataquality.auth.fields import Body, BodyId, Text
+
+_SixDigits = Annotated[int, Field(ge=0, le=999_999)]
 
 
 class UserLogin(Body):
-    """A user signs in."""
+    """A user signs in; `mfa_code` is the code of the second factor, as text or as a number."""
 
     username: Text
     password: Text
+    mfa_code: Text | _SixDigits | None = None
+
+    @property
+    def code(self) -> str:
+        """The code's digits; empty when none was given."""
+        if isinstance(self.mfa_code, int):
+            return f"{self.mfa_code:06d}"
+        return "".join((self.mfa_code or "").split())
 
 
 class NodeLogin(Body):

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.tokens import IssuedToken
-from dataquality.model import Authenticatable, RefreshSession
+from dataquality.model import Authenticatable, Node, RefreshSession
 
 GRACE = timedelta(seconds=60)
 # A node keeps its refresh token as long as its process lives; each start takes a new one.
@@ -68,14 +68,22 @@ async def _forget(ids: Sequence[int], connection: AsyncConnection) -> None:
         await connection.execute(delete(RefreshSession).where(RefreshSession.id.in_(ids)))
 
 
-async def node_may_refresh(connection: AsyncConnection, node_id: int, jti: str) -> bool:
-    """True if this refresh token of a node is still good."""
-    return (
-        await connection.scalar(
-            select(exists().where(*_live(RefreshSession.jti == jti, RefreshSession.authenticatable_id == node_id)))
-        )
-        or False
+async def key_of_node(connection: AsyncConnection, node_id: int, jti: str) -> str | None:
+    """The id of the node's API key if this refresh token of it is still good; None if not.
+
+    A node's tokens are a family under the key that it signed in with: with the key they end.
+    """
+    statement = select(Node.__table__.c.api_key_id).where(
+        Node.__table__.c.id == node_id,
+        Node.__table__.c.api_key_id == RefreshSession.family,
+        *_live(RefreshSession.jti == jti, RefreshSession.authenticatable_id == node_id),
     )
+    return await connection.scalar(statement)
+
+
+async def exists_still(connection: AsyncConnection, identity: int) -> bool:
+    """True if there is such a user or node."""
+    return await connection.scalar(select(Authenticatable.id).where(Authenticatable.id == identity)) is not None
 
 
 async def use(connection: AsyncConnection, user_id: int, jti: str, now: datetime) -> tuple[Use, str]:

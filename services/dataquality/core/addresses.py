@@ -1,0 +1,61 @@
+"""Where a request comes from.
+
+A service is reached through the gateway only: over loopback, or over the stack's own network. The gateway tells whom
+it heard from at the end of `X-Forwarded-For`; what stands before that is believed only while it was said by one of
+the operator's own proxies (`trusted_proxies`). So nobody can name an address that is not theirs.
+"""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from dataquality.core.context import context_of
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+# Whoever has one address of a /64 has them all.
+_ONE_OWNER = 64
+
+
+def client_address(peer: str | None, forwarded: Iterable[str], proxies: Sequence[Network]) -> Address | None:
+    """The address of the client behind `peer` (None: unknown), given the lines of `X-Forwarded-For`."""
+    address = _address(peer or "")
+    if address is None or address.is_global:
+        return address
+    for text in reversed(",".join(forwarded).split(",")):
+        said = _address(text.strip())
+        if said is None:
+            break
+        address = said
+        if not any(address in network for network in proxies):
+            break
+    return address
+
+
+def owner_of(address: Address) -> str:
+    """What to count by: the address itself, or the network that an owner of an IPv6 address has."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(ip_network((address, _ONE_OWNER), strict=False))
+
+
+def _address(text: str) -> Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or IPv6Address(int(address))
+    return address
+
+
+async def _client(request: Request) -> Address | None:
+    peer = request.client.host if request.client else None
+    proxies = context_of(request).settings.trusted_proxies
+    return client_address(peer, request.headers.getlist("x-forwarded-for"), proxies)
+
+
+ClientAddress = Annotated[Address | None, Depends(_client)]
+"""The address of the client that a request comes from; None when nobody knows."""
