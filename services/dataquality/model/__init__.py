@@ -5,6 +5,7 @@ from dataquality.model.base import Base, Entity, UtcDateTime, utc_now
 from dataquality.model.collaboration import Collaboration, member
 from dataquality.model.enums import OnlineStatus, Operation, ResultStatus, Scope
 from dataquality.model.identity import Authenticatable, Node, NodeConfig, User
+from dataquality.model.mail import Mail
 from dataquality.model.organization import Organization
 from dataquality.model.outbox import OutboxEvent
 from dataquality.model.permission import Role, Rule, permission, role_rule_association, userpermission
@@ -20,6 +21,7 @@ __all__ = [
     "Base",
     "Collaboration",
     "Entity",
+    "Mail",
     "Node",
     "NodeConfig",
     "OnlineStatus",
