@@ -36,6 +36,13 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
             yield made
 
 
+@pytest.fixture
+def user_home() -> Iterator[Home]:
+    """The home of an ordinary user, where it makes no difference whose it is."""
+    with throw_away_account() as account, new_home(account) as made:
+        yield made
+
+
 def ok(done: "subprocess.CompletedProcess[str]") -> str:
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -131,34 +138,34 @@ def test_each_component_that_is_killed_comes_back_and_a_killed_supervisor_is_put
     assert nothing_left(home)
 
 
-def test_a_second_start_tells_that_it_runs_and_an_instance_beside_it_has_its_own_address(home: Home) -> None:
-    first, second = new_instance(home), new_instance(home, "uri: sqlite:///mine.sqlite")
-    one, two = start(home, first), start(home, second)
+def test_a_second_start_tells_that_it_runs_and_an_instance_beside_it_has_its_own_address(user_home: Home) -> None:
+    first, second = new_instance(user_home), new_instance(user_home, "uri: sqlite:///mine.sqlite")
+    one, two = start(user_home, first), start(user_home, second)
     assert one["address"] != two["address"]
-    again = start(home, first)
+    again = start(user_home, first)
     assert again["was_running"]
     assert pids(again) == pids(one)
     port = str(httpx.URL(one["address"]).port)
-    taken = home.vserver("start", "-n", new_instance(home), "--user", "--driver", "local", "-p", port)
+    taken = user_home.vserver("start", "-n", new_instance(user_home), "--user", "--driver", "local", "-p", port)
     assert taken.returncode == 1
     assert "is held by process" in taken.stderr
     assert "hint: " in taken.stderr
-    ok(home.vserver("stop", "--all", "--user"))
-    assert nothing_left(home)
+    ok(user_home.vserver("stop", "--all", "--user"))
+    assert nothing_left(user_home)
 
 
-def test_the_manuals_example_starts_as_it_stands(home: Home) -> None:
-    folder = home.folder / "config" / "dataquality" / "server"
+def test_the_manuals_example_starts_as_it_stands(user_home: Home) -> None:
+    folder = user_home.folder / "config" / "dataquality" / "server"
     folder.mkdir(parents=True)
     (folder / "example.yaml").write_text(EXAMPLE.read_text())
-    home.give()
-    started = start(home, "example", "-p", str(free_port()), "--ip", "127.0.0.1")
+    user_home.give()
+    started = start(user_home, "example", "-p", str(free_port()), "--ip", "127.0.0.1")
     assert started["environment"] == "test"
     assert "postgres" not in pids(started)
-    assert list(home.folder.rglob("example/test/test.sqlite"))
-    assert list(home.folder.rglob("test.log"))
-    stop(home, "example")
-    assert nothing_left(home)
+    assert list(user_home.folder.rglob("example/test/test.sqlite"))
+    assert list(user_home.folder.rglob("test.log"))
+    stop(user_home, "example")
+    assert nothing_left(user_home)
 
 
 def test_a_start_that_is_interrupted_leaves_nothing(home: Home) -> None:
@@ -173,12 +180,12 @@ def test_a_start_that_is_interrupted_leaves_nothing(home: Home) -> None:
     wait_for(lambda: nothing_left(home))
 
 
-def test_an_attached_start_shows_the_logs_and_detaching_leaves_the_server_running(home: Home) -> None:
-    name = new_instance(home, "uri: sqlite:///server.sqlite")
-    start(home, name)
-    process = running_vserver(home, "start", "-n", name, "--user", "--attach")
+def test_an_attached_start_shows_the_logs_and_detaching_leaves_the_server_running(user_home: Home) -> None:
+    name = new_instance(user_home, "uri: sqlite:///server.sqlite")
+    start(user_home, name)
+    process = running_vserver(user_home, "start", "-n", name, "--user", "--attach")
     assert process.stdout is not None
-    log = next(home.folder.rglob("*-entity.log"))
+    log = next(user_home.folder.rglob("*-entity.log"))
     for _ in process.stdout:
         break  # the answer, after which the logs follow
     with log.open("a") as file:
@@ -186,13 +193,13 @@ def test_an_attached_start_shows_the_logs_and_detaching_leaves_the_server_runnin
     assert any("entity" in line and "a line for whoever looks" in line for line in process.stdout)
     process.terminate()
     assert process.wait(60) == 0
-    assert status(home, name)[1]["state"] == "running"
-    stop(home, name)
+    assert status(user_home, name)[1]["state"] == "running"
+    stop(user_home, name)
 
 
-def test_the_gateway_waits_for_a_service_that_comes_back(home: Home) -> None:
-    name = new_instance(home, "uri: sqlite:///server.sqlite")
-    started = start(home, name)
+def test_the_gateway_waits_for_a_service_that_comes_back(user_home: Home) -> None:
+    name = new_instance(user_home, "uri: sqlite:///server.sqlite")
+    started = start(user_home, name)
     psutil.Process(pids(started)["entity"]).kill()
     answers: list[int] = []
     deadline = time.monotonic() + 60
@@ -200,4 +207,4 @@ def test_the_gateway_waits_for_a_service_that_comes_back(home: Home) -> None:
         answers.append(httpx.get(f"{started['address']}/organization", timeout=20).status_code)
     assert answers[-1] == 401
     assert set(answers) <= {401, 502, 503}
-    stop(home, name)
+    stop(user_home, name)

@@ -4,6 +4,7 @@ Root's own installations often lie below /root, which no other account may enter
 is laid out below /var/lib: root's, readable by all, writable by nobody else.
 """
 
+import compileall
 import importlib.util
 import os
 import subprocess
@@ -24,7 +25,10 @@ _TRIAL = "import dataquality, supervisor, sqlalchemy"
 def runtime_for(account: Account | None, progress: Progress) -> Runtime:
     """The programs for an account (None: our own), laid out anew where it cannot reach those of this installation."""
     here = installed_runtime()
-    if account is None or (_all_reachable(here, account) and _runs(here, account)):
+    if account is None:
+        return here
+    if _all_reachable(here, account) and _runs(here, account):
+        _compile_own()
         return here
     parts = runtime_copy.Parts(
         site_folders=_site_folders(),
@@ -43,6 +47,13 @@ def runtime_for(account: Account | None, progress: Progress) -> Runtime:
         )
     runtime_copy.remove_others(root, copied)
     return there
+
+
+def _compile_own() -> None:
+    """The account cannot keep what Python compiles beside root's sources, so that every start would compile anew."""
+    for folder in map(_package, OWN_PACKAGES):
+        if folder.stat().st_uid == 0:
+            compileall.compile_dir(folder, quiet=2)
 
 
 def _all_reachable(runtime: Runtime, account: Account) -> bool:

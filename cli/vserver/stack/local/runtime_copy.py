@@ -1,5 +1,6 @@
 """Lays a copy of an installation out: complete or not at all, named by what it was made from."""
 
+import compileall
 import hashlib
 import os
 import shutil
@@ -93,6 +94,7 @@ def _copy(parts: Parts, aside: Path, target: Path) -> None:
     for package in parts.own_packages:
         shutil.rmtree(packages / package.name, ignore_errors=True)
         shutil.copytree(package, packages / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(packages / package.name, stripdir=aside, prependdir=target, quiet=2)
     _link_or_copy(str(parts.caddy), str(binaries / "caddy"))
     base_python = Path(sys.executable).resolve()
     if parts.base is not None:

@@ -60,16 +60,16 @@ class LocalStack:
     def run_job(self, plan: Plan, runtime: Runtime, work: Callable[[], int], progress: Progress) -> int:
         """Do `work` while its database and Redis run; where nothing runs, they are started for it and stopped again."""
         self.place.make()
-        if self.status().state in {"running", "degraded"}:
-            return work()
         with only_one(self._lock):
-            if self.status().state == "orphaned":
+            now = self.status().state
+            if now in {"stopped", "orphaned"}:
                 self._end_all()
-            self._start(_needed_by_jobs(plan), runtime, progress)
-            try:
-                return work()
-            finally:
-                self._end_all()
+                self._start(_needed_by_jobs(plan), runtime, progress)
+                try:
+                    return work()
+                finally:
+                    self._end_all()
+        return work()
 
     def stop(self, progress: Progress) -> StackStatus:
         """Stop all of it; answers how it was before."""
