@@ -36,6 +36,8 @@ def service_of(path: str) -> str:
     parts = path.split("?")[0].strip("/").split("/")
     if parts[0] == "collaboration" and parts[2:3] == ["task"]:
         return "dispatch"
+    if parts == ["recover", "node"]:
+        return "entity"
     if parts[0] in _AUTH_NOUNS:
         return "auth"
     return "entity" if parts[0] in _ENTITY_NOUNS else "dispatch"

@@ -16,8 +16,6 @@ NOT_YET: dict[str, str] = {
     "smtp": "this version sends no mail yet",
     "support_email": "this version sends no mail yet",
     "email_token_validity_minutes": "this version sends no mail yet",
-    "password_policy": "this version does not block accounts after failed logins yet",
-    "two_factor_auth": "this version does not ask for a second factor yet",
     "vpn_server": "this version does not serve the VPN routes yet",
 }
 """Keys that are read and checked but that nothing uses so far, and what therefore does not happen."""

@@ -23,6 +23,15 @@ ROUTES: Mapping[ServiceName, tuple[str, ...]] = {
         "/vpn/*",
         "/collaboration/*/task",
     ),
+    "entity": (
+        "/organization",
+        "/organization/*",
+        "/collaboration",
+        "/collaboration/*",
+        "/node",
+        "/node/*",
+        "/recover/node",
+    ),
     "auth": (
         "/token/*",
         "/recover/*",
@@ -35,14 +44,6 @@ ROUTES: Mapping[ServiceName, tuple[str, ...]] = {
         "/rule/*",
         "/health",
         "/version",
-    ),
-    "entity": (
-        "/organization",
-        "/organization/*",
-        "/collaboration",
-        "/collaboration/*",
-        "/node",
-        "/node/*",
     ),
 }
 """Which service owns which paths; the first that matches wins."""

@@ -131,6 +131,7 @@ def test_the_services_are_told_what_the_configuration_says(home: Path) -> None:
     refresh_token_expires_hours: 3
     email_token_validity_minutes: 9
     password_policy: {max_failed_attempts: 4, inactivation_minutes: 8}
+    two_factor_auth: true
     trusted_proxies: [10.0.0.0/8]
     support_email: help@server.example
     workers: 3
@@ -149,6 +150,7 @@ def test_the_services_are_told_what_the_configuration_says(home: Path) -> None:
         "DISPATCH_URL": "http://127.0.0.1:7005", "WORKERS": "3", "ALLOW_DROP_ALL": "true",
         "ACCESS_TOKEN_HOURS": "2.0", "REFRESH_TOKEN_HOURS": "3.0", "EMAIL_TOKEN_MINUTES": "9",
         "MAX_FAILED_ATTEMPTS": "4", "INACTIVATION_MINUTES": "8", "SUPPORT_EMAIL": "help@server.example",
+        "TWO_FACTOR_AUTH": "true",
         "LOGGING__LEVEL": "DEBUG", "LOGGING__FILE": str(item.instance.log_folder / "own.log"),
         "LOGGING__USE_CONSOLE": "false", "LOGGING__BACKUP_COUNT": "7", "LOGGING__MAX_SIZE": "99",
     }  # fmt: skip

@@ -106,6 +106,8 @@ def _wait(client: httpx.Client) -> None:
     [
         ("/token/user", "auth"),
         ("/recover/lost", "auth"),
+        ("/recover/2fa/lost", "auth"),
+        ("/recover/node", "entity"),
         ("/password/change", "auth"),
         ("/user", "auth"),
         ("/user/7", "auth"),

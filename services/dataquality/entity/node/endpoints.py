@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from dataquality.core.context import context_of
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
+from dataquality.entity.fields import Only
 from dataquality.entity.lists import links_of, list_of
 from dataquality.entity.node import policy, repository, service
 from dataquality.entity.node.keys import ApiKeys
@@ -17,6 +18,7 @@ from dataquality.entity.node.schemas import NewNode, NodeChange, NodeFilters
 from dataquality.model import Node
 
 router = APIRouter(prefix="/node")
+recovery = APIRouter(prefix="/recover")
 
 
 @router.get("")
@@ -59,3 +61,11 @@ async def delete_node(caller: Person, session: WriteSession, identity: int) -> J
     """Its tokens and its key are worth nothing from now on; its results stay."""
     await service.delete(session, caller, identity)
     return JSONResponse({"msg": f"The node {identity} is deleted."})
+
+
+@recovery.post("/node")
+async def replace_key(request: Request, caller: Person, session: WriteSession, body: Only) -> JSONResponse:
+    """A new API key for a node that lost its own, shown here and never again; the old one is void at once."""
+    key = context_of(request).part(ApiKeys).new()
+    await service.replace_key(session, caller, body.id, key)
+    return JSONResponse({"api_key": key.text}, headers={"Cache-Control": "no-store"})

@@ -73,12 +73,12 @@ async def add(connection: AsyncConnection, values: dict[str, Any]) -> int:
 
 
 async def change(connection: AsyncConnection, identity: int, values: dict[str, Any]) -> None:
-    """Update the given columns. A node that moves is another identity to whoever remembers its rights."""
+    """Update the given columns. A node that moves, or has another key, is another identity to whoever remembers it."""
     own = {name: value for name, value in values.items() if name not in _INHERITED}
     inherited = {name: value for name, value in values.items() if name in _INHERITED}
     if own:
         await connection.execute(update(_nodes).where(_nodes.c.id == identity).values(own))
-    if own.keys() & {"organization_id", "collaboration_id"}:
+    if own.keys() & {"organization_id", "collaboration_id", "api_key_id"}:
         inherited["stamp"] = _identities.c.stamp + 1
     if inherited:
         await connection.execute(update(_identities).where(_identities.c.id == identity).values(inherited))

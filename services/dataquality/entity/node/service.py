@@ -61,6 +61,15 @@ async def move(session: AsyncSession, node: Any, collaboration_id: int) -> None:
     await repository.change(connection, node.id, {"collaboration_id": collaboration_id})
 
 
+async def replace_key(session: AsyncSession, caller: Caller, identity: int, key: NewKey) -> None:
+    """Give a node this key. The old one is void, and with it all tokens that the node got for it."""
+    connection = await session.connection()
+    node = access.found(_KIND, identity, await repository.find_place(connection, identity))
+    access.require(caller, _KIND, Operation.EDIT, node.organization_id)
+    await repository.change(connection, identity, {"api_key_id": key.id, "api_key_hash": None})
+    await audit.record(session, caller, "node key replaced", _KIND, identity, {"name": node.name})
+
+
 async def delete(session: AsyncSession, caller: Caller, identity: int) -> None:
     """Delete a node that the caller may delete."""
     connection = await session.connection()
