@@ -4,17 +4,22 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import structlog
 from structlog.contextvars import get_contextvars
 
 from dataquality.core.errors import ApiError, Unavailable
 from dataquality.core.tokens import TokenKey
 
+log = structlog.stdlib.get_logger(__name__)
 SERVICE_PURPOSE = "service"
 _LIFETIME = timedelta(seconds=60)
 
 
+_OUR_FAULT = (401, 422)
+
+
 class ServiceError(ApiError):
-    """Another service refused; its status and message are passed on."""
+    """Another service refused what a caller asked for; its status and message are passed on."""
 
     def __init__(self, status: int, msg: str) -> None:
         super().__init__(msg)
@@ -52,6 +57,11 @@ class ServiceClient:
             raise Unavailable("A part of the server does not answer at the moment. Try again soon.") from error
         if response.status_code >= 500:
             raise Unavailable("A part of the server does not answer at the moment. Try again soon.")
+        if response.status_code in _OUR_FAULT:
+            # Our own token was refused (clocks or keys differ). A caller who got this 401 would take it for their own,
+            # and a node would give up for good.
+            log.error("another part of the server refuses this one's token", url=url, status=response.status_code)
+            raise Unavailable("A part of the server does not trust another at the moment. Tell your administrator.")
         if response.status_code >= 400:
             raise ServiceError(response.status_code, response.json().get("msg", "refused"))
         return response.json()

@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 import structlog
 from redis.exceptions import RedisError
 
-from dataquality.core.client import ServiceClient
+from dataquality.core.client import ServiceClient, ServiceError
+from dataquality.core.errors import Unauthorized
 from dataquality.core.redis import RedisClient
 from dataquality.model import Operation, Scope
 
@@ -96,8 +97,11 @@ class PermissionsOverHttp:
         self._auth_url = auth_url
 
     async def read(self, kind: IdentityKind, identity: int) -> Stamped:
-        """What auth says now."""
-        answer = await self._client.get(f"{self._auth_url}/internal/permissions/{kind}/{identity}")
+        """What auth says now. Raises Unauthorized when the identity has just gone."""
+        try:
+            answer = await self._client.get(f"{self._auth_url}/internal/permissions/{kind}/{identity}")
+        except ServiceError as error:
+            raise Unauthorized(f"This {kind} no longer exists. Sign in again.") from error
         return Stamped.from_json(answer)
 
     async def permissions(self, kind: IdentityKind, identity: int, stamp: int) -> Permissions:
