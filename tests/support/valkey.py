@@ -1,8 +1,11 @@
 """A real Valkey server (it speaks Redis) from the wheel."""
 
 import secrets
+import signal
 import socket
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from support.processes import free_port, package_folder, stop, wait_until
@@ -40,10 +43,38 @@ class ValkeyServer:
         self._process.stdin.close()
         wait_until(self._answers, self._process, log)
 
-    def stop(self, *, signal: int = 15) -> None:
+    def stop(self, *, signal: int = signal.SIGTERM) -> None:
         """End it; what it held is lost."""
         if self._process is not None:
             stop(self._process, signal=signal)
+
+    @contextmanager
+    def stopped(self) -> Generator[None]:
+        """Down for the block, and empty afterwards."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def hanging(self) -> Generator[None]:
+        """Takes connections and does not answer, for the block."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def forget_all(self) -> None:
+        """FLUSHALL."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(f"AUTH {self.password}\r\nFLUSHALL\r\n".encode())
+            answer = b""
+            while answer.count(b"\r\n") < 2:
+                answer += connection.recv(64)
+        assert answer == b"+OK\r\n+OK\r\n", answer
 
     def _configuration(self) -> str:
         lines = ["bind 127.0.0.1", f"port {self.port}", f"requirepass {self.password}"]
