@@ -347,7 +347,8 @@ def test_the_checkouts_own_compose_file_starts_where_no_secret_exists_yet(tmp_pa
         token = sign_in(f"http://127.0.0.1:{port}/api")
         docker("compose", "-p", project, "down", cwd=clone)
         docker("compose", "-p", project, "up", "--build", "--detach", "--wait", cwd=clone)
-        again = httpx.get(f"http://127.0.0.1:{port}/api/user", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        header = {"Authorization": f"Bearer {token}"}
+        again = httpx.get(f"http://127.0.0.1:{port}/api/user/1", headers=header, timeout=30)
         assert again.status_code == 200, "the secrets and the data are still the same"
     finally:
         subprocess.run(

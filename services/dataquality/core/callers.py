@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.context import Context, context_of
-from dataquality.core.errors import ApiError, Forbidden, InvalidToken, Unauthorized
+from dataquality.core.errors import ApiError, Forbidden, InvalidToken, PasswordChangeNeeded, Unauthorized
 from dataquality.core.permissions import Grant, IdentityKind, Permissions
 from dataquality.core.tokens import Claims, ContainerClaims, ContainerSubject, IdentityClaims
 from dataquality.model import Authenticatable, Node, Operation, Result, Scope, User
@@ -100,15 +100,29 @@ async def access_claims(request: Request) -> Claims:
     return claims
 
 
-async def identify(context: Context, claims: Claims) -> Caller:
+async def identify(context: Context, claims: Claims, target: str = "") -> Caller:
     """The caller that these claims speak of. Raises Unauthorized when it is gone or may no longer call.
 
-    The connection is given back before the rights are asked for: that takes another one in `auth`, and a call to it
-    elsewhere. Callers that hold one and wait for the next would block one another.
+    `target` is method and path of the request, where there is one. The connection is given back before the rights are
+    asked for: that takes another one in `auth`, and a call to it elsewhere. Callers that hold one and wait for the
+    next would block one another.
     """
     if isinstance(claims, ContainerClaims):
         return await _container(context, claims)
-    return await _identity(context, claims)
+    caller = await _identity(context, claims)
+    if caller.permissions.has_first_password and context.settings.is_strict:
+        _require_harmless(context.settings.api_path, caller, target)
+    return caller
+
+
+def _require_harmless(api: str, caller: Caller, target: str) -> None:
+    # Existing clients read the user and the organization when they sign in, and can then change the password.
+    change, user = f"PATCH {api}/password/change", f"GET {api}/user/{caller.id}"
+    if target not in (change, user, f"GET {api}/organization/{caller.organization_id}"):
+        raise PasswordChangeNeeded(
+            "You still have the first password of this server, which everybody knows. Change it first "
+            f"(PATCH {api}/password/change); until then you can do nothing else."
+        )
 
 
 async def _identity(context: Context, claims: IdentityClaims) -> Caller:
@@ -117,9 +131,7 @@ async def _identity(context: Context, claims: IdentityClaims) -> Caller:
     if row is None or row.type != claims.client_type:
         raise Unauthorized(f"This {claims.client_type} no longer exists. Sign in again.")
     if row.type == "node" and claims.sid not in (None, row.api_key_id):
-        raise Unauthorized(
-            "This node has a new API key; its tokens ended with the old one. Sign in with the new one."
-        )
+        raise Unauthorized("This node has a new API key; its tokens ended with the old one. Sign in with the new one.")
     permissions = await _permissions(context, claims.client_type, row)
     if row.type == "user":
         return UserCaller(row.id, row.user_organization, permissions)
@@ -198,7 +210,7 @@ def missing_grants(grants: list[Grant]) -> Forbidden:
 def _only(kinds: tuple[type[Caller], ...]) -> Callable[[Request], Awaitable[Caller]]:
     async def dependency(request: Request) -> Caller:
         claims = await access_claims(request)
-        caller = await identify(context_of(request), claims)
+        caller = await identify(context_of(request), claims, f"{request.method} {request.url.path}")
         if kinds and not isinstance(caller, kinds):
             names = " and ".join(_KINDS[kind] for kind in kinds)
             raise Forbidden(f"This address is for {names} only.")

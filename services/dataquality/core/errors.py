@@ -39,6 +39,12 @@ class Forbidden(Unauthorized):
     code = "forbidden"
 
 
+class PasswordChangeNeeded(Unauthorized):
+    """Signed in with a password that everybody knows: nothing else may be done before it is changed."""
+
+    code = "password_change_needed"
+
+
 class NotFound(ApiError):
     """There is no such thing."""
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 from redis.exceptions import RedisError
@@ -46,6 +46,8 @@ class Permissions:
     """All that somebody holds. Scopes do not imply one another."""
 
     grants: frozenset[Grant]
+    has_first_password: bool = False
+    """True while this is the first user with the first password, which everybody knows."""
 
     def scopes(self, resource: str, operation: Operation) -> frozenset[Scope]:
         """The scopes in which the operation on this kind of resource is allowed."""
@@ -61,6 +63,16 @@ class Permissions:
         """Those of the wanted grants that are not held: "you cannot give what you lack"."""
         return [grant for grant in wanted if grant not in self.grants]
 
+    def to_json(self) -> dict[str, object]:
+        """As services tell one another, and Redis remembers."""
+        first: dict[str, object] = {"has_first_password": True} if self.has_first_password else {}
+        return {"grants": sorted(map(str, self.grants)), **first}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Permissions":
+        """What `to_json` wrote."""
+        return cls(frozenset(map(Grant.parse, document["grants"])), document.get("has_first_password", False))
+
 
 @dataclass(frozen=True)
 class Stamped:
@@ -70,15 +82,13 @@ class Stamped:
     permissions: Permissions
 
     def to_json(self) -> dict[str, object]:
-        return {"stamp": self.stamp, "grants": sorted(map(str, self.permissions.grants))}
+        """The answer of auth's `/internal/permissions/{kind}/{id}`."""
+        return {"stamp": self.stamp, **self.permissions.to_json()}
 
     @classmethod
-    def from_json(cls, document: dict[str, list[str] | int]) -> "Stamped":
-        """The answer of auth's `/internal/permissions/{kind}/{id}`."""
-        grants = document["grants"]
-        stamp = document["stamp"]
-        assert isinstance(grants, list) and isinstance(stamp, int)
-        return cls(stamp, Permissions(frozenset(map(Grant.parse, grants))))
+    def from_json(cls, document: dict[str, Any]) -> "Stamped":
+        """What `to_json` wrote."""
+        return cls(document["stamp"], Permissions.from_json(document))
 
 
 class PermissionSource(Protocol):
@@ -129,14 +139,14 @@ class CachedPermissions:
         except RedisError as error:
             log.warning("permission cache unreachable", error=type(error).__name__)
             return None
-        return None if text is None else Permissions(frozenset(map(Grant.parse, json.loads(text))))
+        return None if text is None else Permissions.from_json(json.loads(text))
 
     async def _remember(self, key: str, permissions: Permissions) -> None:
         try:
-            await self._redis.set(key, json.dumps(sorted(map(str, permissions.grants))), ex=_CACHE_SECONDS)
+            await self._redis.set(key, json.dumps(permissions.to_json()), ex=_CACHE_SECONDS)
         except RedisError as error:
             log.warning("permission cache unreachable", error=type(error).__name__)
 
 
 def _key(kind: IdentityKind, identity: int, stamp: int) -> str:
-    return f"permissions:{kind}:{identity}:{stamp}"
+    return f"rights:{kind}:{identity}:{stamp}"

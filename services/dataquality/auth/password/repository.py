@@ -3,10 +3,11 @@
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.auth.rights.source import ROOT_USERNAME
+from dataquality.auth.rights.stamps import void_user
 from dataquality.model import ROOT_PASSWORD_IS_DEFAULT, ServerState, User
 
 users = User.__table__
-ROOT_USERNAME = "root"
 
 
 async def replace(connection: AsyncConnection, user_id: int, checked: str, stored: str) -> bool:
@@ -16,7 +17,12 @@ async def replace(connection: AsyncConnection, user_id: int, checked: str, store
     return (await connection.execute(statement)).rowcount == 1
 
 
-async def forget_root_warning(connection: AsyncConnection, user_id: int) -> None:
-    """If this user is root, its password is no longer the first one."""
-    is_root = select(users.c.id).where(users.c.id == user_id, users.c.username == ROOT_USERNAME).exists()
-    await connection.execute(delete(ServerState).where(ServerState.key == ROOT_PASSWORD_IS_DEFAULT, is_root))
+async def forget_first_password(connection: AsyncConnection, user_id: int) -> None:
+    """If this user is root (or root has another name by now), its password is no longer the first one.
+
+    What was remembered of its rights is void: they say that it may do nothing else.
+    """
+    others = select(users.c.id).where(users.c.username == ROOT_USERNAME, users.c.id != user_id).exists()
+    is_default = ServerState.key == ROOT_PASSWORD_IS_DEFAULT
+    if (await connection.execute(delete(ServerState).where(is_default, ~others))).rowcount:
+        await void_user(connection, user_id)

@@ -48,7 +48,7 @@ async def change(
     await sessions.lock_owner(connection, caller.id)
     if not await repository.replace(connection, caller.id, user.password, new):
         return False
-    await repository.forget_root_warning(connection, caller.id)
+    await repository.forget_first_password(connection, caller.id)
     await sessions.revoke_others(connection, caller.id, family, utc_now())
     await record(session, caller, "password_changed", "user", caller.id)
     return True

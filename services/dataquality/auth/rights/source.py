@@ -2,16 +2,27 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, select, true
+from sqlalchemy import ColumnElement, CompoundSelect, and_, exists, false, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.auth.relations import Statement
 from dataquality.core.database import Database
 from dataquality.core.errors import Unauthorized
 from dataquality.core.permissions import Grant, IdentityKind, Permissions, Stamped
-from dataquality.model import Authenticatable, Role, Rule, permission, role_rule_association, userpermission
+from dataquality.model import (
+    ROOT_PASSWORD_IS_DEFAULT,
+    Authenticatable,
+    Role,
+    Rule,
+    ServerState,
+    User,
+    permission,
+    role_rule_association,
+    userpermission,
+)
 from dataquality.model.rules import CONTAINER_ROLE, NODE_ROLE
 
+ROOT_USERNAME = "root"
 _ROLES: dict[IdentityKind, str] = {"node": NODE_ROLE, "container": CONTAINER_ROLE}
 
 
@@ -36,8 +47,9 @@ async def read_rights(connection: AsyncConnection, kind: IdentityKind, identity:
     One statement: a stamp from one moment with rights from another would be remembered wrongly.
     """
     held = (_of_user(identity) if kind == "user" else _of_role(_ROLES[kind])).subquery()
+    first = has_first_password(identity) if kind == "user" else false()
     statement = (
-        select(Authenticatable.stamp, Rule.name, Rule.scope, Rule.operation)
+        select(Authenticatable.stamp, Rule.name, Rule.scope, Rule.operation, first.label("first"))
         .select_from(Authenticatable.__table__)
         .outerjoin(held, true())
         .outerjoin(Rule.__table__, Rule.id == held.c.rule_id)
@@ -47,7 +59,14 @@ async def read_rights(connection: AsyncConnection, kind: IdentityKind, identity:
     if not rows:
         return None
     grants = frozenset(Grant(row.name, row.scope, row.operation) for row in rows if row.name is not None)
-    return Stamped(rows[0].stamp, Permissions(grants))
+    return Stamped(rows[0].stamp, Permissions(grants, bool(rows[0].first)))
+
+
+def has_first_password(identity: int) -> ColumnElement[bool]:
+    """The condition that this user is the first one and has the password that the server gave it."""
+    is_default = exists().where(ServerState.key == ROOT_PASSWORD_IS_DEFAULT, ServerState.value == "true")
+    is_root = exists().where(User.__table__.c.id == identity, User.__table__.c.username == ROOT_USERNAME)
+    return and_(is_default, is_root)
 
 
 def _of_user(identity: int) -> CompoundSelect[*tuple[Any, ...]]:

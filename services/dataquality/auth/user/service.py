@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from dataquality.auth.password.repository import forget_first_password
 from dataquality.auth.rights.guard import require_held, require_no_less, require_scope
-from dataquality.auth.rights.source import grants_of_roles, grants_of_rules, grants_of_user
+from dataquality.auth.rights.source import ROOT_USERNAME, grants_of_roles, grants_of_rules, grants_of_user
 from dataquality.auth.rights.stamps import void_user
 from dataquality.auth.user import policy, repository
 from dataquality.auth.user.schemas import UserChange, UserCreation
@@ -79,6 +80,8 @@ async def remove(session: AsyncSession, caller: UserCaller, user_id: int) -> Non
     policy.require_deletable(caller, target)
     await _require_no_less(connection, caller, target)
     await repository.remove(connection, user_id)
+    if target.username == ROOT_USERNAME:
+        await forget_first_password(connection, user_id)
     detail = {"username": target.username, "organization_id": target.organization_id}
     await record(session, caller, "user_deleted", "user", user_id, detail)
 
