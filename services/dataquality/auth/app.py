@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dataquality.auth.parts import AuthParts, make_parts
 from dataquality.auth.password.endpoints import router as password
+from dataquality.auth.recovery.endpoints import router as recovery
 from dataquality.auth.rights.endpoints import router as rights
 from dataquality.auth.rights.source import DatabasePermissions
 from dataquality.auth.role.endpoints import router as role
@@ -28,10 +29,14 @@ def make_app(settings: Settings) -> FastAPI:
     # The others ask this service over HTTP; it need not ask itself.
     context.permissions = DatabasePermissions(context.database)
     context.parts[AuthParts] = make_parts(context)
-    return create_app(context, token, password, user, role, rule, server, rights, on_start=_start, on_stop=_stop)
+    return create_app(
+        context, token, password, recovery, user, role, rule, server, rights, on_start=_start, on_stop=_stop
+    )
 
 
 async def _start(context: Context) -> None:
+    if context.settings.smtp is None:
+        log.warning("No mail can be sent: the configuration has no smtp. Users who lose their password cannot recover.")
     try:
         async with context.database.reading() as connection:
             query = select(ServerState.value).where(ServerState.key == ROOT_PASSWORD_IS_DEFAULT)

@@ -24,10 +24,14 @@ _REFUSED = Counter("dataquality_limits_refused", "Attempts that were refused aft
 
 @dataclass(frozen=True)
 class Attempt:
-    """Who tries, from where. `account` is a username, whether there is such a user or not; None for nodes."""
+    """Who tries, from where. `account` is a username, whether there is such a user or not; None for nodes.
+
+    What is of another `kind` is counted by itself.
+    """
 
     address: Address | None
     account: str | None = None
+    kind: str = "failures"
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,12 @@ class FailureLimits:
     def _limits(self, attempt: Attempt) -> list[_Limit]:
         limits: list[_Limit] = []
         if attempt.address is not None:
-            key = f"failures:address:{owner_of(attempt.address)}"
+            key = f"{attempt.kind}:address:{owner_of(attempt.address)}"
             limits.append(_Limit("address", key, self._settings.failures_per_address))
         if attempt.account is not None:
             # A name may be any text of any length.
             name = hashlib.sha256(attempt.account.encode()).hexdigest()
-            limits.append(_Limit("account", f"failures:account:{name}", self._settings.failures_per_account))
+            limits.append(_Limit("account", f"{attempt.kind}:account:{name}", self._settings.failures_per_account))
         return limits
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+ShapeCheck = Literal["off", "warn", "refuse"]
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"]
 
 
@@ -32,6 +33,18 @@ class LoggingSettings(BaseModel):
     format: str = "%(asctime)s - %(name)-14s - %(levelname)-8s - %(message)s"
     datefmt: str = "%Y-%m-%d %H:%M:%S"
     loggers: list[LoggerLevel] = Field(default_factory=list[LoggerLevel])
+
+
+class SmtpSettings(BaseModel):
+    """The `smtp` section of the configuration, without its secrets (`smtp_password`, `smtp_ca`: both may be absent)."""
+
+    server: str = "localhost"
+    port: int = 1025
+    username: str | None = None
+    use_tls: bool = True
+    """Change over to TLS after a plain beginning (STARTTLS)."""
+    use_ssl: bool = False
+    """Speak TLS from the first byte."""
 
 
 class Settings(BaseSettings):
@@ -62,7 +75,11 @@ class Settings(BaseSettings):
     """The same for one account, whoever tries: beyond the lock, which alone still costs a hash each time."""
     failure_window_seconds: int = 300
     two_factor_auth: bool = False
+    encryption_shape_check: ShapeCheck = "warn"
+    """What is done with texts in an encrypted collaboration that do not look encrypted."""
     trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list[IPvAnyNetwork])
+    smtp: SmtpSettings | None = None
+    """None: no mail can be sent."""
     support_email: str = "support@dataquality.ai"
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
 
@@ -78,6 +95,10 @@ class Settings(BaseSettings):
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise MissingSecret(f"{self.component} cannot read its secret {path}: {error.strerror}") from error
+
+    def optional_secret(self, name: str) -> str | None:
+        """The same, or None where there is no such file."""
+        return self.secret(name) if (self.secrets / name).exists() else None
 
     @cached_property
     def database_url(self) -> str:

@@ -12,11 +12,13 @@ from typing import Any, cast
 from celery import Celery, signals  # pyright: ignore[reportMissingTypeStubs]
 from celery.app.amqp import AMQP  # pyright: ignore[reportMissingTypeStubs]
 from celery.beat import Scheduler, SchedulingError, Service  # pyright: ignore[reportMissingTypeStubs]
+from celery.exceptions import SoftTimeLimitExceeded as JobTookTooLong  # pyright: ignore[reportMissingTypeStubs]
 from kombu.connection import Connection  # pyright: ignore[reportMissingTypeStubs]
 from kombu.exceptions import OperationalError  # pyright: ignore[reportMissingTypeStubs]
 from redis.exceptions import RedisError
 from structlog.stdlib import get_logger
 
+__all__ = ["SEND_ERRORS", "Beat", "JobQueue", "JobTookTooLong", "Schedule", "quiet_libraries"]
 log = get_logger(__name__)
 _signals = cast(Any, signals)
 SEND_ERRORS = (OperationalError, RedisError, OSError)
@@ -81,9 +83,9 @@ class JobQueue:
         """Have a worker run the job, unless it waited for `expires` seconds. Raises SEND_ERRORS."""
         self._app.send_task(job, kwargs=dict(arguments or {}), expires=expires)
 
-    def register(self, job: str, run: Callable[..., None]) -> None:
-        """What a worker does for this job."""
-        self._app.task(run, name=job)
+    def register(self, job: str, run: Callable[..., None], seconds: float | None = None) -> None:
+        """What a worker does for this job, into which JobTookTooLong is raised after so many seconds."""
+        self._app.task(run, name=job, soft_time_limit=seconds)
 
     def work(self, processes: int, on_ready: Callable[[], None]) -> int:
         """Run jobs until told to stop; the exit code. `on_ready` is called when the worker takes jobs."""

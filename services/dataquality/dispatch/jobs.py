@@ -8,13 +8,25 @@ from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
 from dataquality.core.database import create_autocommit_engine
 from dataquality.core.settings import Settings
 from dataquality.dispatch.celery import JobQueue
-from dataquality.dispatch.names import CANARY, CANARY_KEYS, CANARY_MAX_AGE, CLEAN_OUTBOX, DRAIN_OUTBOX
+from dataquality.dispatch.mail.queue import MailQueue
+from dataquality.dispatch.mail.sending import Sender, sender_address
+from dataquality.dispatch.mail.server import MailServer, mail_server
+from dataquality.dispatch.names import (
+    CANARY,
+    CANARY_KEYS,
+    CANARY_MAX_AGE,
+    CLEAN_MAIL,
+    CLEAN_OUTBOX,
+    DRAIN_OUTBOX,
+    SEND_MAIL,
+)
 from dataquality.dispatch.outbox.claims import Outbox
 from dataquality.dispatch.outbox.drain import drain
 from dataquality.dispatch.redis_sync import connect_redis_sync
@@ -24,6 +36,8 @@ from dataquality.model import utc_now
 log = structlog.stdlib.get_logger(__name__)
 KEEP_SENT = timedelta(days=1)
 """How long events stay in the outbox after they were sent: for looking, in case of trouble."""
+_SECONDS_FOR_MAIL = 45
+"""Less than the time after which a job is killed: so that a mail server that hangs is noted as such."""
 
 
 class Jobs:
@@ -37,6 +51,8 @@ class Jobs:
         queue.register(DRAIN_OUTBOX, self.drain_outbox)
         queue.register(CANARY, self.canary)
         queue.register(CLEAN_OUTBOX, self.clean_outbox)
+        queue.register(SEND_MAIL, self.send_mail, _SECONDS_FOR_MAIL)
+        queue.register(CLEAN_MAIL, self.clean_mail)
 
     def drain_outbox(self, request_id: str = "") -> None:
         """Emit what waits. `request_id` is of the request that asked for it; the sweep has none."""
@@ -55,9 +71,34 @@ class Jobs:
         if forgotten:
             log.info("outbox cleaned", count=forgotten)
 
+    def send_mail(self) -> None:
+        """Send the mails that are due."""
+        server = self._mail_server
+        if server is not None:
+            settings = self._settings
+            sender = Sender(self._mails, server, sender_address(settings), settings.support_email)
+            _attempt("mails wait", sender.send_due)
+
+    def clean_mail(self) -> None:
+        """Give up mails that are of no use any more, and delete old ones; also where there is no mail server now."""
+        _attempt("mails not given up", self._mails.give_up_expired)
+        _attempt("mails not cleaned", self._mails.forget_old)
+
+    @cached_property
+    def _mail_server(self) -> MailServer | None:
+        return mail_server(self._settings)
+
+    @cached_property
+    def _mails(self) -> MailQueue:
+        return MailQueue(self._engine, secrets.token_hex(8))
+
     @cached_property
     def _outbox(self) -> Outbox:
-        return Outbox(create_autocommit_engine(self._settings.database_url), secrets.token_hex(8))
+        return Outbox(self._engine, secrets.token_hex(8))
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return create_autocommit_engine(self._settings.database_url)
 
     @cached_property
     def _redis(self) -> Any:

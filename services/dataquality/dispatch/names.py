@@ -3,6 +3,8 @@
 DRAIN_OUTBOX = "dataquality.drain_outbox"
 CANARY = "dataquality.canary"
 CLEAN_OUTBOX = "dataquality.clean_outbox"
+SEND_MAIL = "dataquality.send_mail"
+CLEAN_MAIL = "dataquality.clean_mail"
 
 CANARY_KEYS = {"worker": "dataquality:canary:worker", "beat": "dataquality:canary:beat"}
 """Where in Redis the worker says when the canary last ran, and beat when it was last scheduled (UTC, ISO 8601)."""

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, func, literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dataquality.auth import letters, notices
 from dataquality.auth.token import repository
 from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
@@ -38,6 +39,7 @@ async def count_failure(
     if failures == settings.max_failed_attempts:
         log.warning("a user is locked after too many failed attempts", user_id=user_id)
         await record(session, caller, "login_locked", "user", user_id, {"failures": failures})
+        await notices.tell(session, settings, user_id, letters.account_locked)
 
 
 def _window_start(settings: Settings) -> datetime:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from dataquality.auth import twofactor
+from dataquality.auth import letters, notices, twofactor
 from dataquality.auth.limits import Attempt
 from dataquality.auth.parts import AuthParts
 from dataquality.auth.token import lock, repository, sessions
@@ -128,6 +128,7 @@ class _SignIn:
         if not await repository.enrol(await self.session.connection(), user.id, user.password, secret):
             return None
         await record(self.session, None, "two_factor_enrolled", "user", user.id)
+        await notices.tell(self.session, self.context.settings, user.id, letters.two_factor_changed)
         return Enrolment(secret, twofactor.enrolment_uri(secret, self.login.username))
 
     async def _accept(self, user: Any, code: UsedCode | None) -> Tokens | None:

@@ -1,0 +1,1 @@
+"""Back into one's account by mail: a lost password, a lost second factor."""

@@ -1,0 +1,40 @@
+"""Bodies of requests for recovery."""
+
+from typing import Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from dataquality.auth.fields import Body, Text
+
+
+class Lost(Body):
+    """Whose it is: by username, or where that is not given by e-mail."""
+
+    username: Text | None = None
+    email: Text | None = None
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not self.username and not self.email:
+            raise PydanticCustomError("nobody", "give your username or your e-mail address")
+        return self
+
+
+class TwoFactorLost(Lost):
+    """The password stands in for the factor that is left."""
+
+    password: Text
+
+
+class PasswordReset(Body):
+    """The token from the mail, and the password to come."""
+
+    reset_token: Text
+    password: Text
+
+
+class TwoFactorReset(Body):
+    """The token from the mail."""
+
+    reset_token: Text

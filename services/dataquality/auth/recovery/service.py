@@ -1,0 +1,151 @@
+"""What recovery does.
+
+Asking tells nothing: the answer, the statements and the least time are the same whether there is such a user or not.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from dataquality.auth import letters, notices, twofactor
+from dataquality.auth.limits import Attempt
+from dataquality.auth.parts import AuthParts
+from dataquality.auth.password.policy import require_good
+from dataquality.auth.password.repository import forget_first_password, replace
+from dataquality.auth.recovery import repository, tokens
+from dataquality.auth.recovery.schemas import Lost, PasswordReset, TwoFactorLost, TwoFactorReset
+from dataquality.auth.recovery.tokens import Purpose, ResetClaims
+from dataquality.auth.token import lock, sessions
+from dataquality.core.addresses import Address
+from dataquality.core.audit import record
+from dataquality.core.context import Context
+from dataquality.core.mail import Addressee, append_mail
+from dataquality.core.session import after_commit
+from dataquality.model import utc_now
+
+# Longer than the work takes: so the time of the answer does not tell what was found.
+_LEAST_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class NewFactor:
+    """A second factor, shown this once."""
+
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """One request for recovery."""
+
+    context: Context
+    parts: AuthParts
+    session: AsyncSession
+    address: Address | None
+
+    async def lost_password(self, lost: Lost) -> None:
+        """Mail a reset token to the user named, if there is one. Raises TooManyRequests where too many were asked."""
+        self._take_time()
+        # Every request counts: each may fill somebody's mailbox.
+        attempt = Attempt(self.address, kind="recovery")
+        await self.parts.limits.require_below(attempt)
+        await self.parts.limits.count(attempt)
+        await self._mail_token(Purpose.PASSWORD, letters.password_recovery, lost, await self._named(lost))
+
+    async def lost_factor(self, lost: TwoFactorLost) -> bool:
+        """The same for a second factor; False for a wrong password, which counts as a failed sign-in.
+
+        The session must be committed all the same.
+        """
+        self._take_time()
+        user = await self._named(lost)
+        attempt = Attempt(self.address, user.username if user else lost.username or lost.email)
+        await self.parts.limits.require_below(attempt)
+        if not await self._is_right(user, lost.password):
+            await self.parts.limits.count(attempt)
+            return False
+        await self._mail_token(Purpose.TWO_FACTOR, letters.two_factor_recovery, lost, user)
+        return True
+
+    async def reset_password(self, wanted: PasswordReset) -> None:
+        """Set a new password, which ends the lock and every sign-in.
+
+        Raises BadRequest, or Unauthorized for an expired token.
+        """
+        claims = tokens.read(self.parts.reset_key, Purpose.PASSWORD, wanted.reset_token)
+        user = await self._owner(claims)
+        require_good(wanted.password, "password")
+        new = await self.parts.passwords.hash(wanted.password)
+        connection = await self._use_up(claims)
+        if not await replace(connection, user.id, user.password, new):
+            raise tokens.void()
+        await forget_first_password(connection, user.id)
+        await sessions.revoke_others(connection, user.id, None, utc_now())
+        await record(self.session, None, "password_reset", "user", user.id)
+
+    async def reset_factor(self, wanted: TwoFactorReset) -> NewFactor:
+        """Set a new second factor, which ends every sign-in. Raises as `reset_password`."""
+        claims = tokens.read(self.parts.reset_key, Purpose.TWO_FACTOR, wanted.reset_token)
+        user = await self._owner(claims)
+        connection = await self._use_up(claims)
+        secret = twofactor.new_secret()
+        if not await repository.replace_factor(connection, user, secret):
+            raise tokens.void()
+        await sessions.revoke_others(connection, user.id, None, utc_now())
+        await record(self.session, None, "two_factor_reset", "user", user.id)
+        await notices.tell(self.session, self.context.settings, user.id, letters.two_factor_changed)
+        return NewFactor(secret, twofactor.enrolment_uri(secret, user.username))
+
+    async def _named(self, lost: Lost) -> Any | None:
+        async with self.context.database.reading() as connection:
+            return await repository.user_named(connection, lost)
+
+    async def _is_right(self, user: Any | None, password: str) -> bool:
+        # As at sign-in: a check each time, of a hash that nothing fits where the user is unknown or locked.
+        settings = self.context.settings
+        if user is None or lock.is_locked(user, settings):
+            return await self.parts.passwords.verify(self.parts.no_password, password)
+        if await self.parts.passwords.verify(user.password, password):
+            return True
+        await lock.count_failure(self.session, user.id, settings)
+        return False
+
+    async def _mail_token(
+        self, purpose: Purpose, make_letter: letters.TokenLetter, lost: Lost, user: Any | None
+    ) -> None:
+        settings = self.context.settings
+        if settings.smtp is None:
+            return
+        lifetime = timedelta(minutes=settings.email_token_minutes)
+        token = tokens.issue(self.parts.reset_key, purpose, user, lifetime)
+        name = user.username if user else lost.username or lost.email or ""
+        addressee = Addressee(user.id, user.email) if user else None
+        await append_mail(self.session, addressee, make_letter(settings, name, token))
+
+    async def _owner(self, claims: ResetClaims) -> Any:
+        """The user's row, if all is still as it was when the token was made."""
+        async with self.context.database.reading() as connection:
+            user = await repository.user_by_id(connection, claims.user_id)
+        if user is None or tokens.fingerprint(self.parts.reset_key, user) != claims.fingerprint:
+            raise tokens.void()
+        return user
+
+    async def _use_up(self, claims: ResetClaims) -> AsyncConnection:
+        connection = await self.session.connection()
+        await sessions.lock_owner(connection, claims.user_id)
+        if not await repository.use_up(connection, claims.jti, claims.expires_at, utc_now()):
+            raise tokens.void()
+        return connection
+
+    def _take_time(self) -> None:
+        end = time.monotonic() + _LEAST_SECONDS
+        after_commit(self.session, lambda: _wait_until(end))
+
+
+async def _wait_until(moment: float) -> None:
+    await asyncio.sleep(moment - time.monotonic())

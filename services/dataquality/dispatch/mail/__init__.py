@@ -1,0 +1,1 @@
+"""From the table of mails to the mail server."""
