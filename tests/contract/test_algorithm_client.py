@@ -8,7 +8,10 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from support.collaborations import IMAGE, World
+from support.gateway import Server
 from support.shapes import ids
 
 Run = Callable[..., Any]
@@ -28,6 +31,12 @@ NEWER_CLIENT = """
     from vantage6.client.algorithm_client import AlgorithmClient
     client = AlgorithmClient(token, host, port, "/api")
 """
+
+
+@pytest.fixture
+def server(server_on_postgres: Server) -> Server:
+    """One database is enough here: what differs between the two is tried with the users' client."""
+    return server_on_postgres
 
 
 def token_of(world: World, task: dict[str, Any]) -> str:

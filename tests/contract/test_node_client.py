@@ -27,6 +27,12 @@ ASK = """
 """
 
 
+@pytest.fixture
+def server(server_on_postgres: Server) -> Server:
+    """One database is enough here: what differs between the two is tried with the users' client."""
+    return server_on_postgres
+
+
 def ran(asked: Any) -> Callable[[Any], bool]:
     """A condition for `Party.tells`: an algorithm began with this input."""
     return lambda told: told.get("ran") == asked
