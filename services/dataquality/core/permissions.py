@@ -126,7 +126,12 @@ class CachedPermissions:
         self._source = source
 
     async def permissions(self, kind: IdentityKind, identity: int, stamp: int) -> Permissions:
-        found = await self._remembered(_key(kind, identity, stamp))
+        try:
+            found = await self._remembered(_key(kind, identity, stamp))
+        except RedisError as error:
+            # Not asked to remember either: a Redis that hangs costs two seconds for each question.
+            log.warning("permission cache unreachable", error=type(error).__name__)
+            return await self._source.permissions(kind, identity, stamp)
         if found is not None:
             return found
         fresh = await self._source.read(kind, identity)
@@ -134,11 +139,7 @@ class CachedPermissions:
         return fresh.permissions
 
     async def _remembered(self, key: str) -> Permissions | None:
-        try:
-            text = await self._redis.get(key)
-        except RedisError as error:
-            log.warning("permission cache unreachable", error=type(error).__name__)
-            return None
+        text = await self._redis.get(key)
         return None if text is None else Permissions.from_json(json.loads(text))
 
     async def _remember(self, key: str, permissions: Permissions) -> None:
