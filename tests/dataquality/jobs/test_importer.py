@@ -40,6 +40,19 @@ def test_the_result_says_how_much_of_each_kind_is_new(importer: Importer) -> Non
     )
 
 
+def test_the_manuals_example_is_imported_as_it_stands(importer: Importer) -> None:
+    outcome = importer.run((Path(__file__).parent / "data" / "example-import.yaml").read_text())
+    assert outcome.code == 0, outcome.lines
+    assert json.loads(outcome.out) == counts(
+        organizations=(3, 0), roles=(3, 0), users=(6, 0), collaborations=(3, 0), nodes=(7, 0), tasks=(4, 0)
+    )
+    assert importer.rows("collaboration", "name", "encrypted") == [
+        ("ZEPPELIN", False),
+        ("PIPELINE", False),
+        ("SLIPPERS", False),
+    ]
+
+
 def test_progress_names_each_kind(importer: Importer) -> None:
     lines = importer.run(GOOD).lines
     assert lines == [
