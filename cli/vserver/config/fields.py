@@ -170,7 +170,13 @@ def _database(value: SecretStr) -> SecretStr:
         raise refusal(error.expected, error.hint) from None
 
 
+def _off_is_a_word(value: object) -> object:
+    """YAML takes a plain `off` for the boolean."""
+    return "off" if value is False else value
+
+
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"]
+ShapeCheck = Annotated[Literal["off", "warn", "refuse"], BeforeValidator(_off_is_a_word)]
 Flag = StrictBool
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_whole_number)]
 Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole_number)]

@@ -17,6 +17,7 @@ from vserver.config.fields import (
     Port,
     Secret,
     Section,
+    ShapeCheck,
     Workers,
     preset,
     refusal,
@@ -147,6 +148,14 @@ class Environment(Section):
             examples=[["10.0.0.7", "172.17.0.0/16"]],
         ),
     ] = ()
+    encryption_shape_check: Annotated[
+        ShapeCheck,
+        Field(
+            description="What happens in an encrypted collaboration to an input or a result that does not look "
+            "encrypted: off (nothing), warn (a line in the log), refuse (the sender is told).",
+            examples=["refuse"],
+        ),
+    ] = "warn"
     workers: Annotated[
         Workers, Field(description="Processes that do background work (events, mail).", examples=[2])
     ] = 2

@@ -200,6 +200,7 @@ class _Components:
             "DATAQUALITY_MAX_FAILED_ATTEMPTS": str(policy.max_failed_attempts),
             "DATAQUALITY_INACTIVATION_MINUTES": str(policy.inactivation_minutes),
             "DATAQUALITY_TWO_FACTOR_AUTH": _flag(settings.two_factor_auth),
+            "DATAQUALITY_ENCRYPTION_SHAPE_CHECK": settings.encryption_shape_check,
             "DATAQUALITY_ALLOW_DROP_ALL": _flag(settings.allow_drop_all),
             "DATAQUALITY_TRUSTED_PROXIES": json.dumps(list(settings.trusted_proxies)),
             **_support_email(settings),

@@ -15,7 +15,7 @@ from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
 from dataquality.dispatch.among import among
 from dataquality.dispatch.fields import Includes, PathId
-from dataquality.dispatch.parts import Kick, LinkMaker
+from dataquality.dispatch.parts import Kick, LinkMaker, Shape
 from dataquality.dispatch.result import service
 from dataquality.dispatch.result.policy import Answerer, ResultLister, ResultViewer, TaskResultViewer
 from dataquality.dispatch.result.render import ResultRenderer
@@ -65,13 +65,21 @@ async def get_result(
 
 @router.patch("/result/{result_id:int}")
 async def patch_result(
-    result_id: PathId, caller: Answerer, body: ResultPatch, session: WriteSession, links: LinkMaker, kicker: Kick
+    result_id: PathId,
+    caller: Answerer,
+    body: ResultPatch,
+    session: WriteSession,
+    links: LinkMaker,
+    kicker: Kick,
+    check_shape: Shape,
 ) -> JSONResponse:
     """What a node tells of its work."""
     answered = await service.answer(session, caller, result_id, body)
+    connection = await session.connection()
     if answered.changed:
+        await check_shape(connection, answered.row.collaboration_id, [("result", body.result)])
         after_commit(session, kicker.kick)
-    [result] = await ResultRenderer(await session.connection(), links).linked([answered.row])
+    [result] = await ResultRenderer(connection, links).linked([answered.row])
     return JSONResponse(result)
 
 

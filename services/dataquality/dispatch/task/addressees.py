@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.errors import BadRequest
 from dataquality.dispatch.among import among
 from dataquality.dispatch.task.schemas import TaskBody
-from dataquality.model import Node, NodeConfig, Organization, User, member
+from dataquality.model import Collaboration, Node, NodeConfig, Organization, User, member
 
 _node = Node.__table__
 _user = User.__table__
@@ -27,6 +27,31 @@ async def find(connection: AsyncConnection, body: TaskBody) -> dict[int, int]:
     if without := asked - nodes.keys():
         raise BadRequest(f"These organizations have no node in the collaboration: {_listed(without)}.")
     return {organization_id: nodes[organization_id] for organization_id in asked}
+
+
+async def require_keys(connection: AsyncConnection, collaboration_id: int, asked: Iterable[int]) -> None:
+    """Raise BadRequest where the collaboration is encrypted and an organization that is asked has no public key.
+
+    Nobody could encrypt what is meant for it, and it could never have been meant to travel in the clear.
+    """
+    statement = (
+        select(Organization.id, Organization.name)
+        .join(member, member.c.organization_id == Organization.id)
+        .join(Collaboration, Collaboration.id == member.c.collaboration_id)
+        .where(
+            Collaboration.id == collaboration_id,
+            Collaboration.encrypted,
+            among(connection, Organization.id, sorted(asked)),
+            func.coalesce(func.length(Organization.public_key), 0) == 0,
+        )
+        .order_by(Organization.id)
+    )
+    if without := (await connection.execute(statement)).all():
+        names = ", ".join(f"{row.name or 'without a name'} (id {row.id})" for row in without)
+        raise BadRequest(
+            f"The collaboration is encrypted, and these organizations have no public key: {names}. "
+            "Let each of them set its key first; a node that starts with encryption does so."
+        )
 
 
 async def is_member(connection: AsyncConnection, organization_id: int, collaboration_id: int) -> bool:

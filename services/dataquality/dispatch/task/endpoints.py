@@ -12,7 +12,7 @@ from dataquality.core.links import Links
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
 from dataquality.dispatch.fields import Includes, PathId
-from dataquality.dispatch.parts import Kick, LinkMaker
+from dataquality.dispatch.parts import Kick, LinkMaker, Shape
 from dataquality.dispatch.reach import collaborations_of
 from dataquality.dispatch.result.render import ResultRenderer
 from dataquality.dispatch.result.repository import results_of_tasks
@@ -50,12 +50,14 @@ async def list_tasks(
 
 @router.post("/task")
 async def create_task(
-    caller: TaskCreator, body: TaskBody, session: WriteSession, links: LinkMaker, kicker: Kick
+    caller: TaskCreator, body: TaskBody, session: WriteSession, links: LinkMaker, kicker: Kick, check_shape: Shape
 ) -> JSONResponse:
     """A new task; the nodes are told once it is stored."""
     row = await service.create(session, caller, body)
+    connection = await session.connection()
+    await check_shape(connection, row.collaboration_id, body.inputs())
     after_commit(session, kicker.kick)
-    [task] = await TaskRenderer(await session.connection(), links).linked([row])
+    [task] = await TaskRenderer(connection, links).linked([row])
     return JSONResponse(task, 201)
 
 

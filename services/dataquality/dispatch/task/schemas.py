@@ -36,6 +36,10 @@ class TaskBody(Body):
     database: ShortText | None = None
 
 
+    def inputs(self) -> list[tuple[str, str | None]]:
+        """The input for each organization, with the name of its field."""
+        return [(f"organizations.{place}.input", one.input) for place, one in enumerate(self.organizations)]
+
 class TaskFilters(Filters):
     """The filters of `GET task`."""
 

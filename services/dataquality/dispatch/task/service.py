@@ -34,6 +34,7 @@ async def create(session: AsyncSession, caller: UserCaller | ContainerCaller, bo
     if not await collaboration_exists(connection, body.collaboration_id):
         raise NotFound(f"There is no collaboration with the id {body.collaboration_id}.")
     asked = await addressees.find(connection, body)
+    await addressees.require_keys(connection, body.collaboration_id, asked)
     origin = await _origin(session, caller, body)
     await addressees.require_admission(connection, asked, origin.organization_id, origin.user_id)
     if not await addressees.is_member(connection, origin.organization_id, body.collaboration_id):
