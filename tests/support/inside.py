@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from fastapi import FastAPI
@@ -55,7 +56,8 @@ class Inside:
         transport = httpx.ASGITransport(self._apps[service_of(path)])
         headers = {"Authorization": f"Bearer {self._tokens[user]}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://inside") as client:
-            return await client.get(f"/api{path}", params=query or None, headers=headers)
+            # Encoded here: the client would put repeated keys beside each other.
+            return await client.get(f"/api{path}{'?' if query else ''}{urlencode(query)}", headers=headers)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, SQLColumnExpression, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.errors import BadRequest
@@ -60,7 +60,8 @@ class Page:
 def _page(request: Request) -> Page:
     query = tuple(request.query_params.multi_items())
     number = _positive(request, "page")
-    per_page = _positive(request, "per_page")
+    # Without a page it says nothing, and so cannot be wrong.
+    per_page = None if number is None else _positive(request, "per_page")
     return Page(
         number=number,
         per_page=per_page or DEFAULT_PER_PAGE,
@@ -111,7 +112,8 @@ class Listing:
 
         Keys first: the rows before a deep page are passed over in an index, and nothing that is shown is read of them.
         """
-        keys = self._ordered(self._keys()).limit(per_page).offset((number - 1) * per_page).subquery()
+        passed = literal((number - 1) * per_page, BigInteger)
+        keys = self._ordered(self._keys()).limit(per_page).offset(passed).subquery()
         return self._ordered(self.shown.where(self.key.in_(select(keys.c.id))))
 
     def _keys(self) -> Select[Any]:

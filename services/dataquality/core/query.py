@@ -4,13 +4,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
 _TRUE = {"true", "1"}
 _FALSE = {"false", "0"}
 MAX_ID = 2**31 - 1
+_LONGEST_TEXT = 1000
+_ESCAPE = "\\"
 
 
 def _boolean(value: Any) -> Any:
@@ -27,9 +29,16 @@ def _instant(value: Any) -> Any:
         return value
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError as error:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise ValueError("must be a date, YYYY-MM-DD, or an ISO 8601 time") from error
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _without_nul(text: str) -> str:
+    # Postgres knows no such text, and so nothing can be found by it.
+    if "\0" in text:
+        raise ValueError("must not hold the character NUL")
+    return text
 
 
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
@@ -37,11 +46,22 @@ Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 """A date (its midnight, UTC) or a time; naive ones count as UTC."""
 Id = Annotated[int, Query(ge=1, le=MAX_ID)]
+Words = Annotated[str, Field(max_length=_LONGEST_TEXT), AfterValidator(_without_nul)]
+"""A text to find things by, or an SQL pattern."""
 
 
 def like(column: InstrumentedAttribute[Any], pattern: str | None) -> list[ColumnElement[bool]]:
-    """The caller's own SQL wildcards, in any case; nothing when no pattern was given."""
-    return [] if pattern is None else [column.ilike(pattern)]
+    """The caller's own SQL wildcards, in any case; nothing when no pattern was given.
+
+    A backslash takes a wildcard for what it is, on every database.
+    """
+    return [] if pattern is None else [column.ilike(_ended(pattern), escape=_ESCAPE)]
+
+
+def _ended(pattern: str) -> str:
+    # A backslash before nothing would be an error on one database and never fit on the other; so it means itself.
+    backslashes = len(pattern) - len(pattern.rstrip(_ESCAPE))
+    return pattern + _ESCAPE * (backslashes % 2)
 
 
 def equal(column: InstrumentedAttribute[Any], value: Any | None) -> list[ColumnElement[bool]]:

@@ -11,6 +11,7 @@ from dataquality.auth.role.policy import held_by, readable_by
 from dataquality.auth.role.schemas import RoleFilter
 from dataquality.core.callers import UserCaller
 from dataquality.core.paging import Listing
+from dataquality.core.query import like
 from dataquality.model import Organization, Role, Rule, role_rule_association
 
 
@@ -26,7 +27,7 @@ def listing(caller: UserCaller, wanted: RoleFilter) -> Listing:
 def _conditions(wanted: RoleFilter) -> Iterable[ColumnElement[bool]]:
     for column, patterns in ((Role.name, wanted.name), (Role.description, wanted.description)):
         if patterns:
-            yield or_(*(column.ilike(pattern) for pattern in patterns))
+            yield or_(*(condition for pattern in patterns for condition in like(column, pattern)))
     if wanted.organization_id:
         of_none = [Role.organization_id.is_(None)] if wanted.include_root else []
         yield or_(Role.organization_id.in_(wanted.organization_id), *of_none)

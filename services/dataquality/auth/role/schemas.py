@@ -6,7 +6,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from dataquality.auth.fields import Body, BodyId, BodyIds, Name, Text
-from dataquality.core.query import Id
+from dataquality.core.query import Id, Words
 
 
 class RoleCreation(Body):
@@ -31,8 +31,8 @@ class RoleFilter(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: list[str] = Field(default_factory=list[str])
-    description: list[str] = Field(default_factory=list[str])
+    name: list[Words] = Field(default_factory=list[str])
+    description: list[Words] = Field(default_factory=list[str])
     organization_id: list[Id] = Field(default_factory=list[int])
     include_root: str = ""
     """Anything but an empty text: with `organization_id`, those of no organization too."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
-from dataquality.core.query import Id
+from dataquality.core.query import Id, Words
 
 OperationName = Literal["VIEW", "EDIT", "CREATE", "DELETE"]
 ScopeName = Literal["OWN", "ORGANIZATION", "COLLABORATION", "GLOBAL"]
@@ -16,7 +16,7 @@ class RuleFilter(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: str | None = None
+    name: Words | None = None
     operation: OperationName | None = None
     scope: ScopeName | None = None
     role_id: Id | None = None

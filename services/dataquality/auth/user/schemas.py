@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic_core import PydanticCustomError
 
 from dataquality.auth.fields import Body, BodyId, BodyIds, Name, ShortText, Text
-from dataquality.core.query import Id, Instant
+from dataquality.core.query import Id, Instant, Words
 
 
 class UserCreation(Body):
@@ -48,10 +48,10 @@ class UserFilter(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    username: str | None = None
-    firstname: str | None = None
-    lastname: str | None = None
-    email: str | None = None
+    username: Words | None = None
+    firstname: Words | None = None
+    lastname: Words | None = None
+    email: Words | None = None
     organization_id: Id | None = None
     role_id: Id | None = None
     rule_id: Id | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from dataquality.core.query import Words
 from dataquality.dispatch.fields import Body, BodyId, FilterId, Filters, Name, ShortText, Text
 
 _MOST_ORGANIZATIONS = 1000
@@ -35,10 +36,10 @@ class TaskBody(Body):
     description: Text | None = ""
     database: ShortText | None = None
 
-
     def inputs(self) -> list[tuple[str, str | None]]:
         """The input for each organization, with the name of its field."""
         return [(f"organizations.{place}.input", one.input) for place, one in enumerate(self.organizations)]
+
 
 class TaskFilters(Filters):
     """The filters of `GET task`."""
@@ -49,8 +50,8 @@ class TaskFilters(Filters):
     parent_id: FilterId | None = None
     run_id: FilterId | None = None
     result_id: FilterId | None = None
-    name: str | None = None
-    image: str | None = None
-    description: str | None = None
-    database: str | None = None
-    status: str | None = None
+    name: Words | None = None
+    image: Words | None = None
+    description: Words | None = None
+    database: Words | None = None
+    status: Words | None = None

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
-from dataquality.core.query import Boolean, Id
-from dataquality.entity.fields import Body, Flag, Name, Reference, Text
+from dataquality.core.query import Boolean, Id, Words
+from dataquality.entity.fields import Body, Flag, Name, Reference
 
 
 class NewCollaboration(Body):
@@ -25,6 +25,6 @@ class CollaborationChange(Body):
 class CollaborationFilters(BaseModel):
     """Query of the list."""
 
-    name: Text | None = None
+    name: Words | None = None
     encrypted: Boolean | None = None
     organization_id: Id | None = None

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from dataquality.core.query import Id, Instant
+from dataquality.core.query import Id, Instant, Words
 from dataquality.entity.fields import Body, Flag, Reference, Text
 from dataquality.model import OnlineStatus
 
@@ -28,10 +28,10 @@ class NodeChange(Body):
 class NodeFilters(BaseModel):
     """Query of the list."""
 
-    name: Text | None = None
+    name: Words | None = None
     organization_id: Id | None = None
     collaboration_id: Id | None = None
     status: OnlineStatus | None = None
-    ip: Text | None = None
+    ip: Words | None = None
     last_seen_from: Instant | None = None
     last_seen_till: Instant | None = None

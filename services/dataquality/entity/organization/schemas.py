@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from dataquality.core.query import Id
+from dataquality.core.query import Id, Words
 from dataquality.entity.fields import Body, PublicKey, Text
 
 
@@ -21,6 +21,6 @@ class OrganizationBody(Body):
 class OrganizationFilters(BaseModel):
     """Query of the list."""
 
-    name: Text | None = None
-    country: Text | None = None
+    name: Words | None = None
+    country: Words | None = None
     collaboration_id: Id | None = None
