@@ -10,6 +10,8 @@ from typing import Any
 class UnfitMail(ValueError):
     """What was to be sent cannot be a mail."""
 
+    short = "it cannot be a mail"
+
 
 def message_of(mail: Any, sender: str, reply_to: str) -> EmailMessage:
     """The message of a row of `MailQueue`. Raises UnfitMail, also for anything that could end a line of its head.
@@ -29,9 +31,9 @@ def message_of(mail: Any, sender: str, reply_to: str) -> EmailMessage:
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
     except (ValueError, IndexError, AttributeError) as error:
-        raise UnfitMail(f"it cannot be a mail: {error}") from error
+        raise UnfitMail(f"{UnfitMail.short}: {error}") from error
     if len(message["To"].addresses) != 1:
-        raise UnfitMail("its recipient is not one address")
+        raise UnfitMail(f"{UnfitMail.short}: its recipient is not one address")
     return message
 
 

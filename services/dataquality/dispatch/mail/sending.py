@@ -48,17 +48,16 @@ class Sender:
             self._give(message_of(mail, self.address, self.support))
         except (UnfitMail, RefusedForGood) as error:
             self.queue.give_up(mail.id, str(error))
-            log.warning("a mail was given up", **about)
+            log.warning("a mail was given up", error=error.short, **about)
             return False
         except RefusedForNow as error:
             self.queue.postpone(mail.id, mail.attempts, str(error))
-            log.info("a mail was refused for now", **about)
+            log.info("a mail was refused for now", error=error.short, **about)
             return False
         except ServerFails as error:
             until = self.queue.postpone_all(mail.id, mail.attempts, str(error))
-            log.warning(
-                "the mail server does not work", error=str(error), next=until.isoformat("T", "seconds"), **about
-            )
+            again = until.isoformat("T", "seconds")
+            log.warning("the mail server does not work", error=error.short, again_at=again, **about)
             return None
         self.queue.mark_sent(mail.id)
         log.info("a mail was sent", **about)

@@ -9,12 +9,13 @@ from email.message import EmailMessage
 
 from dataquality.core.settings import Settings, SmtpSettings
 
-_SECONDS = 10.0
-"""For each step of a conversation; the whole has the time of its job."""
-
 
 class MailError(Exception):
-    """A mail was not taken. The text holds no secret."""
+    """A mail was not taken. The text holds no secret, but may hold the recipient's address; `short` does not."""
+
+    def __init__(self, short: str, details: str = "") -> None:
+        super().__init__(f"{short} {details}".strip())
+        self.short = short
 
 
 class RefusedForGood(MailError):
@@ -38,6 +39,8 @@ class MailServer:
     password: str | None = field(repr=False)
     authorities: str | None = field(default=None, repr=False)
     """Certificates (PEM) to trust besides those that the system trusts."""
+    seconds: float = 10.0
+    """For each step of a conversation; the whole has the time of its job."""
 
     def send(self, message: EmailMessage) -> None:
         """Return once the server has taken the message. Raises MailError."""
@@ -62,8 +65,8 @@ class MailServer:
         # Naming ourselves by the sender's domain: looking up our own host name can take long.
         server, port = self.settings.server, self.settings.port
         if self.settings.use_ssl:
-            return smtplib.SMTP_SSL(server, port, domain, timeout=_SECONDS, context=self._tls())
-        return smtplib.SMTP(server, port, domain, timeout=_SECONDS)
+            return smtplib.SMTP_SSL(server, port, domain, timeout=self.seconds, context=self._tls())
+        return smtplib.SMTP(server, port, domain, timeout=self.seconds)
 
     def _begin(self, connection: smtplib.SMTP) -> None:
         if self.settings.use_tls and not self.settings.use_ssl:
@@ -114,16 +117,21 @@ def _errors_explained() -> Generator[None]:
     except smtplib.SMTPAuthenticationError as error:
         raise ServerFails(f"it does not take our username and password ({error.smtp_code})") from error
     except smtplib.SMTPResponseException as error:
-        raise ServerFails(_said(error.smtp_code, error.smtp_error)) from error
-    except (smtplib.SMTPException, OSError, ssl.SSLError) as error:
+        raise ServerFails(f"it says {error.smtp_code} {_text(error.smtp_error)}") from error
+    except (smtplib.SMTPException, OSError) as error:
         raise ServerFails(f"{type(error).__name__}: {error}") from error
 
 
-def _refusal(code: int, text: bytes | str) -> MailError:
-    said = _said(code, text)
-    return RefusedForGood(said) if code >= 500 else RefusedForNow(said)
+def _refusal(code: int, said: bytes | str) -> MailError:
+    text = _text(said)
+    kind = RefusedForNow if code < 500 else ServerFails if _is_about_us(code, text) else RefusedForGood
+    return kind(f"it says {code}", text)
 
 
-def _said(code: int, text: bytes | str) -> str:
-    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return f"it says {code} {' '.join(words.split())}"
+def _is_about_us(code: int, text: str) -> bool:
+    """It refuses whoever sends, and not the mail: sign-in wanted, relaying denied (RFC 4954, RFC 3463)."""
+    return code in (530, 534, 535, 538) or text.startswith("5.7.")
+
+
+def _text(said: bytes | str) -> str:
+    return " ".join((said.decode("utf-8", "replace") if isinstance(said, bytes) else said).split())
