@@ -12,6 +12,7 @@ _SERVICES = ("auth", "entity", "dispatch")
 ALLOWED = {
     "Nobody is signed in yet, or the rights themselves are looked up.": {
         "auth/token/repository.py::user_by_name",
+        "auth/recovery/repository.py::_user",
         "auth/token/repository.py::user_by_id",
         "auth/token/repository.py::node_by_key_id",
         "auth/token/repository.py::role_names",
@@ -29,7 +30,10 @@ ALLOWED = {
         "entity/organization/repository.py::find_name",
         "entity/organization/repository.py::find_key",
         "entity/node/repository.py::find_place",
+        "auth/notices.py::tell",
         "dispatch/task/addressees.py::_names",
+        "dispatch/task/addressees.py::require_keys",
+        "dispatch/shape.py::_in_the_clear",
         "dispatch/task/service.py::_origin",
         "dispatch/sockets/repository.py::name_of",
     },
