@@ -94,7 +94,9 @@ def test_a_revoked_refresh_token_of_a_node_is_refused(
 def test_a_deleted_node_refreshes_no_more(services: Services, there: Arrangement, node: int, api_key: str) -> None:
     token = sign_in(services, api_key).json()["refresh_token"]
     there.run("DELETE FROM node WHERE id = :node", node=node)
-    assert refresh(services, token).status_code == 401
+    refused = refresh(services, token)
+    assert refused.status_code == 401
+    assert "no longer exists" in refused.json()["msg"]
 
 
 def test_a_node_that_starts_over_and_over_does_not_fill_the_table(

@@ -44,6 +44,25 @@ def test_a_wrong_current_password_is_unauthorized(services: Services, api: Api, 
     assert services.login(username, PASSWORD)
 
 
+def test_wrong_current_passwords_lock_like_failed_sign_ins(
+    services: Services, there: Arrangement, api: Api, username: str
+) -> None:
+    for _ in range(5):
+        assert change(api, current="wrong").status_code == 401
+    assert change(api).status_code == 401
+    assert services.anyone.post("/token/user", json={"username": username, "password": PASSWORD}).status_code == 401
+    user_id = int(api.tokens["user_url"].rpartition("/")[2])
+    entries = there.rows("SELECT action, actor_id FROM audit WHERE subject_id = :id", id=user_id)
+    assert entries == [{"action": "login_locked", "actor_id": user_id}]
+
+
+def test_a_wrong_current_password_adds_to_failed_sign_ins(services: Services, api: Api, username: str) -> None:
+    for _ in range(4):
+        services.anyone.post("/token/user", json={"username": username, "password": "wrong"})
+    assert change(api, current="wrong").status_code == 401
+    assert change(api).status_code == 401
+
+
 def test_each_rule_for_passwords_has_its_own_message(api: Api) -> None:
     weak = ["Sh0rt-x", "a" * 125 + "A1-x", "No-digit-at-all", "no-upper-1-case", "NO-LOWER-1-CASE", "NoOther1Character"]
     answers = [change(api, new) for new in weak]

@@ -104,7 +104,9 @@ def test_without_a_token_it_is_unauthorized(services: Services) -> None:
 def test_a_deleted_user_refreshes_no_more(services: Services, there: Arrangement, api: Api) -> None:
     user = claims_of(api.tokens["access_token"])["sub"]
     assert services.login("root", "root").delete(f"/user/{user}").status_code == 200
-    assert refresh(services, api.tokens["refresh_token"]).status_code == 401
+    refused = refresh(services, api.tokens["refresh_token"])
+    assert refused.status_code == 401
+    assert "no longer exists" in refused.json()["msg"]
     assert api.get("/rule").status_code == 401
 
 
