@@ -10,18 +10,12 @@ from typing import Any
 
 import pytest
 
+from support import later
 from support.collaborations import IMAGE, World
 from support.gateway import Server
 from support.shapes import ids
 
 Run = Callable[..., Any]
-
-LATER = {
-    "vpn.get_addresses": "issue 3 leaves the VPN to a later one",
-    "vpn.get_child_addresses": "issue 3 leaves the VPN to a later one",
-    "vpn.get_parent_address": "issue 3 leaves the VPN to a later one",
-}
-"""Calls of the newer client whose routes are not there yet."""
 
 CLIENT = """
     from vantage6.client import ContainerClient
@@ -206,4 +200,4 @@ def test_every_call_of_the_newer_client_is_tried_or_owned_by_a_later_issue(run_n
         token=token_of(world, world.ask(world.sites[0])),
     )
     tried = {"task.create", "task.get", "result.get", "organization.list", "organization.get"}
-    assert set(answer) == tried | {"collaboration.get", "node.get"} | LATER.keys()
+    assert set(answer) == tried | {"collaboration.get", "node.get"} | later.ALGORITHMS.keys()

@@ -8,19 +8,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from support import later
 from support.collaborations import PASSWORD, World
 from support.services import unique
 from support.shapes import each, ids, link, sorted_link
 
 Run = Callable[..., Any]
 Person = Callable[..., str]
-LATER = {
-    "util.reset_my_password": "issue 4, which brings mail",
-    "util.set_my_password": "issue 4, which brings mail",
-    "util.reset_two_factor_auth": "issue 4, which brings mail",
-    "util.set_two_factor_auth": "issue 4, which brings mail",
-}
-"""Methods of the clients whose routes a later issue brings. Signing in with `mfa_code` comes with them."""
 TRIED = {
     "util": {"get_server_version", "get_server_health", "change_my_password", "generate_private_key"},
     "collaboration": {"list", "get", "create"},
@@ -46,8 +40,8 @@ def test_every_method_is_tried_or_owned_by_a_later_issue(run: Run) -> None:
     """)
     there = {f"{part}.{method}" for part, methods in answer.items() for method in methods}
     tried = {f"{part}.{method}" for part, methods in TRIED.items() for method in methods}
-    assert there - tried <= LATER.keys()
-    assert tried.isdisjoint(LATER)
+    assert there - tried <= later.USERS.keys()
+    assert tried.isdisjoint(later.USERS)
 
 
 def test_organizations_are_made_read_and_changed(run: Run) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.collaborations import PASSWORD, World
+from support.gateway import Server
 from support.services import unique
 from support.shapes import each, ids
 
@@ -71,6 +72,12 @@ VIEWER = {
 RESEARCHER = {*VIEWER, "make a task", "delete a task"}
 ADMIN = {*RESEARCHER, "change the own organization", "change the own node", "make a user", "make a role"}
 FOREIGN = {"see another organization", "see a foreign collaboration", "see a foreign node", "see root"}
+
+
+@pytest.fixture
+def server(server_on_postgres: Server) -> Server:
+    """One database is enough here: the whole matrix of rights is tried on both elsewhere."""
+    return server_on_postgres
 
 
 @pytest.mark.parametrize(

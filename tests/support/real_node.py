@@ -29,7 +29,7 @@ IS_NEWER = not hasattr(node_module, "server_io")
 
 
 class Algorithm(threading.Thread):
-    """What stands for a container: counts, asks others to count and adds up, crashes, or waits to be killed."""
+    """What stands for a container: counts, asks others to count and adds up, crashes, or waits (to be killed)."""
 
     def __init__(self, done: Any, about: dict[str, Any], content: bytes, token: str) -> None:
         super().__init__(daemon=True)
@@ -37,6 +37,7 @@ class Algorithm(threading.Thread):
         self.killed = threading.Event()
         self._done = done
         self._input = _loaded(content)
+        self.method = self._input["method"]
         self._token = token
 
     def run(self) -> None:
@@ -77,7 +78,8 @@ class Algorithm(threading.Thread):
 class Docker:
     """In place of the node's DockerManager."""
 
-    def __init__(self, **_parts: Any) -> None:
+    def __init__(self, client: Any = None, **_parts: Any) -> None:
+        self._client = client
         self._done: Any = queue.Queue()
         self._running: dict[int, Algorithm] = {}
 
@@ -87,16 +89,23 @@ class Docker:
     def is_running(self, result_id: int) -> bool:
         return result_id in self._running and self._running[result_id].is_alive()
 
-    def run(self, result_id: int, docker_input: bytes, token: str, task_info: Any = None, **_more: Any) -> Any:
+    def run(self, result_id: int, image: str, docker_input: bytes, token: str, task_info: Any = None, **_: Any) -> Any:
         task: dict[str, Any] = task_info or {"id": None, "parent": None}
+        if image.startswith("forbidden"):
+            return "not allowed", None
         parent: Any = task["parent"] and task["parent"]["id"]
         about = {"result_id": result_id, "task_id": task["id"], "parent_id": parent}
-        self._running[result_id] = Algorithm(self._done, about, docker_input, token)
-        self._running[result_id].start()
-        return ("active", None) if IS_NEWER else None
+        started = self._running[result_id] = Algorithm(self._done, about, docker_input, token)
+        started.start()
+        ports = [{"port": 8888, "label": "api"}] if started.method == "serve" else None
+        return ("active", ports) if IS_NEWER else ports
 
     def get_result(self) -> Any:
-        return self._done.get()
+        result = self._done.get()
+        if IS_NEWER:
+            self._client.request("port", params={"result_id": result.result_id}, method="DELETE")
+            tell({"ports removed": [one for one in given["sent"] if one[:2] == ["DELETE", "/api/port"]]})
+        return result
 
     def kill_tasks(self, org_id: int, kill_list: Any = None) -> list[Any]:
         chosen = None if not kill_list else {one["result_id"] for one in kill_list if one["organization_id"] == org_id}
@@ -111,7 +120,7 @@ class Docker:
 
 
 class Nothing:
-    """In place of networks and VPN."""
+    """In place of what is not needed, such as networks."""
 
     def __init__(self, *_arguments: Any, **_more: Any) -> None:
         pass
@@ -121,6 +130,13 @@ class Nothing:
 
     def __bool__(self) -> bool:
         return False
+
+
+class Vpn(Nothing):
+    """In place of the node's VPNManager."""
+
+    def get_vpn_ip(self) -> str:
+        return "10.76.0.3"
 
 
 class Namespace(node_module.NodeTaskNamespace):
@@ -184,7 +200,7 @@ for name, replacement in {
     "check_docker_running": lambda: None,
     "DockerManager": Docker,
     "NetworkManager": Nothing,
-    "VPNManager": Nothing,
+    "VPNManager": Vpn,
     "NodeTaskNamespace": Namespace,
 }.items():
     setattr(node_module, name, replacement)
