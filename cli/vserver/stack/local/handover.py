@@ -1,6 +1,9 @@
 """The folders of an instance that root starts: made for the account that it runs as, where they are missing."""
 
+import fcntl
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vserver.errors import CommandError, ExitCode
@@ -8,6 +11,7 @@ from vserver.stack.local.place import Place
 from vserver.stack.local.service_account import Account, blocker, writable
 
 _CLOSED = 0o700
+_OPEN = 0o755
 _SHARED = 0o1775
 """Several instances' logs, and on some systems their data: each may add its own, none may remove another's."""
 
@@ -25,19 +29,41 @@ def hand_over(place: Place, account: Account | None) -> None:
 
 
 def _make(folder: Path, account: Account, *, shared: bool) -> None:
-    if not folder.exists():
-        _check_way(folder, account)
-        folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        folder.mkdir(mode=_CLOSED)
-        os.chown(folder, -1 if shared else account.uid, account.gid, follow_symlinks=False)
-        folder.chmod(_SHARED if shared else _CLOSED)
+    if folder.exists() and writable(folder, account.uid, account.gid):
+        return
+    _check_way(folder, account)
+    with _one_at_a_time():
+        if not folder.exists():
+            _make_way(folder.parent)
+            folder.mkdir(mode=_CLOSED)
+            os.chown(folder, -1 if shared else account.uid, account.gid, follow_symlinks=False)
+            folder.chmod(_SHARED if shared else _CLOSED)
     if not writable(folder, account.uid, account.gid):
-        _check_way(folder, account)
         raise CommandError(
             f"The account `{account.name}`, which the server runs as, may not write to {folder}",
             f"Give it the folder: `chown {account.name}: {folder}`; or name other `directories` in the configuration.",
             ExitCode.UNREACHABLE,
         )
+
+
+def _make_way(folder: Path) -> None:
+    """Make a folder and those above that are missing, such that others can enter them, whatever root's umask says."""
+    if not folder.exists():
+        _make_way(folder.parent)
+        folder.mkdir()
+        folder.chmod(_OPEN)
+
+
+@contextmanager
+def _one_at_a_time() -> Generator[None]:
+    """A folder is seen by another start only when it is whole. Held on the topmost folder: which of those below there
+    are is what changes."""
+    handle = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _check_way(folder: Path, account: Account) -> None:

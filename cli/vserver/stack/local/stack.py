@@ -155,6 +155,7 @@ class LocalStack:
         for gateway in published:
             ports.check_free(gateway)
         laying.tidy(self.place)
+        self.place.make()
         try:
             laying.lay_out(plan, self.place, runtime, progress)
             checks.save(self._watches, map(checks.watch, plan.components), _address(plan))

@@ -103,9 +103,9 @@ def launch(python: Path, folder: Path, environment: Mapping[str, str]) -> None:
         check=False,
     )
     if done.returncode != 0:
-        said = done.stdout.decode(errors="replace").strip().splitlines()
+        said = [line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith("Error")]
         raise CommandError(
-            f"Supervisor did not start: {said[-1] if said else f'exit code {done.returncode}'}",
+            f"Supervisor did not start: {said[0] if said else f'exit code {done.returncode}'}",
             f"Its log is {folder / 'supervisord.log'}.",
         )
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,21 @@ class TestAsRoot:
         assert (place.data.parent.stat().st_uid, place.data.parent.stat().st_mode & 0o7777) == (0, 0o755)
         hand_over(place, NOBODY)
         assert (top.stat().st_mode, top.stat().st_uid) == (before.st_mode, before.st_uid)
+
+    def test_a_strict_umask_of_root_does_not_close_the_way(self, top: Path) -> None:
+        before = os.umask(0o077)
+        try:
+            hand_over(Place("i", top / "a" / "b" / "data", top / "c" / "log"), NOBODY)
+        finally:
+            os.umask(before)
+        assert {(top / name).stat().st_mode & 0o777 for name in ("a", "a/b", "c")} == {0o755}
+
+    def test_many_at_once_make_a_folder_once_and_all_find_it_whole(self, top: Path) -> None:
+        def one(_: int) -> None:
+            hand_over(Place("i", top / "a" / "b" / "data", top / "a" / "log"), NOBODY)
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(one, range(64)))
 
     def test_a_folder_that_others_made_and_that_the_account_may_not_write_to_is_an_error(self, top: Path) -> None:
         mine = opened(top / "mine")
