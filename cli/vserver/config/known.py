@@ -13,9 +13,6 @@ Names = tuple[str, ...]
 """The path of a key inside an environment; entries of lists have no part in it."""
 
 NOT_YET: dict[str, str] = {
-    "smtp": "this version sends no mail yet",
-    "support_email": "this version sends no mail yet",
-    "email_token_validity_minutes": "this version sends no mail yet",
     "vpn_server": "this version does not serve the VPN routes yet",
 }
 """Keys that are read and checked but that nothing uses so far, and what therefore does not happen."""

@@ -84,6 +84,14 @@ class Smtp(Section):
     password: Annotated[SecretStr, Field(description="Password of the account.", examples=["file:smtp-password"])] = (
         SecretStr("")
     )
+    ca_certificates: Annotated[
+        Secret | None,
+        Field(
+            description="Certificates (PEM) of authorities to trust besides the usual ones, for a mail server whose "
+            "certificate your own authority signed.",
+            examples=["file:hospital-ca.pem"],
+        ),
+    ] = None
     mail_use_ssl: Annotated[
         Flag, Field(alias="MAIL_USE_SSL", description="Speak TLS from the first byte (port 465).")
     ] = False
@@ -99,6 +107,13 @@ class Smtp(Section):
     @classmethod
     def _tls_unless_ssl(cls, values: object) -> object:
         return preset(values, {"MAIL_USE_TLS": False}, where=("MAIL_USE_SSL", True))
+
+    @field_validator("ca_certificates")
+    @classmethod
+    def _in_pem(cls, certificates: Secret | None) -> Secret | None:
+        if certificates and "-----BEGIN CERTIFICATE-----" not in certificates.get_secret_value():
+            raise refusal("certificates in PEM", "Write file: and the path of the file that holds them")
+        return certificates
 
     @field_validator("mail_use_tls")
     @classmethod

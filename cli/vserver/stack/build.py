@@ -152,7 +152,7 @@ class _Components:
             name=name,
             program=PythonModule(f"dataquality.dispatch.{name}"),
             environment=self._environment(name) | self._listening(name),
-            secrets=_READS[name],
+            secrets=(*_READS[name], *(_given_for_mail(self.environment) if name == "worker" else ())),
             needs=("redis", "migrate"),
             health=HttpCheck(),
             port=self.site.port(name),
@@ -204,6 +204,7 @@ class _Components:
             "DATAQUALITY_ALLOW_DROP_ALL": _flag(settings.allow_drop_all),
             "DATAQUALITY_TRUSTED_PROXIES": json.dumps(list(settings.trusted_proxies)),
             **_support_email(settings),
+            **_smtp(settings, site),
             **self._logging(name),
         }
 
@@ -230,6 +231,28 @@ def _support_email(settings: "Environment") -> dict[str, str]:
     return {"DATAQUALITY_SUPPORT_EMAIL": address} if "@" in address else {}
 
 
+def _smtp(settings: "Environment", site: Site) -> dict[str, str]:
+    smtp = settings.smtp
+    if smtp is None:
+        return {}
+    username = {"DATAQUALITY_SMTP__USERNAME": smtp.username} if smtp.username else {}
+    return username | {
+        "DATAQUALITY_SMTP__SERVER": site.external_host("smtp.server", smtp.server),
+        "DATAQUALITY_SMTP__PORT": str(smtp.port),
+        "DATAQUALITY_SMTP__USE_TLS": _flag(smtp.mail_use_tls),
+        "DATAQUALITY_SMTP__USE_SSL": _flag(smtp.mail_use_ssl),
+    }
+
+
+def _given_for_mail(settings: "Environment") -> dict[str, str]:
+    """The secrets of the mail server that the configuration holds, for the worker."""
+    smtp = settings.smtp
+    if smtp is None:
+        return {}
+    held = {"smtp_password": smtp.password, "smtp_ca": smtp.ca_certificates}
+    return {name: value.get_secret_value() for name, value in held.items() if value and value.get_secret_value()}
+
+
 def _flag(value: bool) -> str:
     return "true" if value else "false"
 
@@ -241,6 +264,7 @@ def _secrets(environment: "Environment", site: Site) -> SecretPlan:
         "redis_url": f"redis://:{{redis_password}}@{site.host('redis')}:{site.port('redis')}/0",
         "redis.conf": _REDIS_CONF.format(bind=site.redis_bind, port=site.port("redis")),
     }
+    given |= _given_for_mail(environment)
     if environment.jwt_secret_key is not None:
         given["jwt_secret_key"] = environment.jwt_secret_key.get_secret_value()
     if environment.uri is not None:

@@ -52,6 +52,10 @@ class Site(Protocol):
         """An outside database's address as a component reaches it. Raises `CommandError` where it cannot."""
         ...
 
+    def external_host(self, key: str, host: str) -> str:
+        """The same for the host of another outside server, which the key of the configuration names."""
+        ...
+
 
 @dataclass(frozen=True)
 class LocalSite:
@@ -92,6 +96,10 @@ class LocalSite:
     def external(self, uri: str) -> str:
         """An outside database is reached as it is named."""
         return uri
+
+    def external_host(self, key: str, host: str) -> str:
+        """So is any other server."""
+        return host
 
 
 @dataclass(frozen=True)
@@ -140,11 +148,15 @@ class ComposeSite:
 
     def external(self, uri: str) -> str:
         """A loopback address would be the container itself."""
-        host = urlsplit(uri).hostname
+        self.external_host("uri", urlsplit(uri).hostname or "")
+        return uri
+
+    def external_host(self, key: str, host: str) -> str:
+        """The same."""
         if host in _LOOPBACK:
             raise CommandError(
-                f"uri: {host} is, seen from a container, the container itself",
+                f"{key}: {host} is, seen from a container, the container itself",
                 "Name this machine as the stack's containers reach it: host.docker.internal; or use `--driver local`.",
                 ExitCode.USAGE,
             )
-        return uri
+        return host

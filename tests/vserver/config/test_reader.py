@@ -35,9 +35,6 @@ def test_the_manuals_example_warns_of_what_does_not_work_yet_and_of_its_secret()
     keys = [warning.split(": ")[1].removeprefix("environments.test.") for warning in read_environment(EXAMPLE).warnings]
     assert keys == [
         "jwt_secret_key",
-        "smtp",
-        "support_email",
-        "email_token_validity_minutes",
         "vpn_server",
         "not filled in, so they cannot be started",
     ]

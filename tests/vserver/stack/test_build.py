@@ -162,6 +162,39 @@ def test_the_services_are_told_what_the_configuration_says(home: Path) -> None:
     assert inside["DATAQUALITY_ENTITY_URL"] == "http://entity:8000"
 
 
+MAIL = """\
+    smtp: {server: mail.example, port: 465, username: me@mail.example, password: hidden-one, MAIL_USE_SSL: true,
+           ca_certificates: "-----BEGIN CERTIFICATE----- hidden-two"}
+"""
+
+
+def test_the_services_know_the_mail_server_and_the_worker_alone_its_secrets(home: Path) -> None:
+    for plan in (local(found(home, MAIL)), compose(found(home, MAIL))):
+        told = plan.component("worker").environment
+        expected = {"SERVER": "mail.example", "PORT": "465", "USERNAME": "me@mail.example"}
+        expected |= {"USE_TLS": "false", "USE_SSL": "true"}
+        assert {name: told[f"DATAQUALITY_SMTP__{name}"] for name in expected} == expected
+        assert told["DATAQUALITY_SUPPORT_EMAIL"] == "me@mail.example"
+        assert (plan.secrets.given["smtp_password"], plan.secrets.given["smtp_ca"][:5]) == ("hidden-one", "-----")
+        readers = [part.name for part in plan.components if {"smtp_password", "smtp_ca"} & set(part.secrets)]
+        assert readers == ["worker"]
+        assert "hidden-" not in repr(plan)
+
+
+def test_without_a_password_or_a_mail_server_there_is_no_secret_for_one(home: Path) -> None:
+    for keys in ("", "    smtp: {server: mail.example}\n"):
+        plan = local(found(home, keys))
+        assert not {"smtp_password", "smtp_ca"} & {*plan.secrets.given, *plan.component("worker").secrets}
+    assert not any("SMTP" in name for name in local(found(home)).component("auth").environment)
+
+
+def test_a_mail_server_on_loopback_is_refused_where_it_would_be_the_container_itself(home: Path) -> None:
+    item = found(home, "    smtp: {port: 25}\n")
+    assert local(item).component("worker").environment["DATAQUALITY_SMTP__SERVER"] == "localhost"
+    with pytest.raises(CommandError, match=r"smtp\.server: localhost is, seen from a container, the container itself"):
+        compose(item)
+
+
 def test_access_tokens_last_a_day_in_an_environment_of_type_test(home: Path) -> None:
     told = local(found(home, "    type: test\n")).component("auth").environment
     assert told["DATAQUALITY_ACCESS_TOKEN_HOURS"] == "24.0"
