@@ -81,6 +81,21 @@ async def test_a_task_that_is_deleted_while_it_runs_is_killed_first(services: Se
     assert message == {"collaboration_id": world.id, "kill_list": [victim(result, task, world.sites[1].id)]}
 
 
+async def test_no_empty_list_of_what_to_kill_ever_goes_out(services: Services, world: World):
+    site = world.sites[0]
+    task = world.ask(site)
+    [result] = site.open_results(task_id=task["id"])
+    assert site.api.patch(f"/result/{result['id']}", json=END).status_code == 200
+    async with opened(services, site.api.token) as socket:
+        await socket.hears("node-online")
+        assert world.root.post("/kill/task", json={"id": task["id"]}).status_code == 400
+        assert world.researcher.delete(f"/task/{task['id']}").status_code == 200
+        assert end(services, world.id, service_token(services)).json() == {"ended": 0}
+        # Events keep their order: whatever was told before is here when this is.
+        await socket.hears("new_task", world.ask(site)["id"])
+        assert socket.arguments("kill_containers") == []
+
+
 async def test_a_collaboration_is_ended_by_another_service(services: Services, world: World):
     world.ask()
     async with opened(services, world.sites[0].api.token) as socket:
