@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from support.arrange import PASSWORD, Arrangement, claims_of
 from support.databases import SqliteFiles
+from support.gateway import behind_gateway
 from support.services import Services, running_services, unique
 from support.valkey import ValkeyServer
 
@@ -125,6 +126,28 @@ def test_a_forged_address_does_not_help(limited: Services, username: str, addres
         assert fail(limited, form.format(forged=new_address(), address=address), 1) == [401]
     assert is_over(sign_in(limited, form.format(forged=new_address(), address=address), username))
     assert is_over(sign_in(limited, address, username))
+
+
+def test_what_a_client_says_of_its_address_does_not_get_past_the_gateway(
+    limited: Services, there: Arrangement, username: str
+) -> None:
+    # Two clients of this machine, with an address each.
+    first, second = (httpx.HTTPTransport(local_address=f"127.0.0.{host}") for host in (2, 3))
+    with behind_gateway(limited) as server:
+        url, body = f"{server.url}/api/token/user", {"username": username, "password": PASSWORD}
+        with httpx.Client(transport=first) as client:
+            for number in range(PER_ADDRESS):
+                forged = {"X-Forwarded-For": f"{new_address()}, 127.0.0.3", "X-Real-IP": "127.0.0.3"}
+                answer = client.post(url, json=body | {"username": unique(f"nobody{number}")}, headers=forged)
+                assert answer.status_code == 401
+            assert is_over(client.post(url, json=body, headers={"X-Forwarded-For": new_address()}))
+        with httpx.Client(transport=second) as client:
+            assert client.post(url, json=body).status_code == 200
+    [row] = there.rows(
+        'SELECT ip FROM authenticatable JOIN "user" USING (id) WHERE username = :name',
+        name=username,
+    )
+    assert row["ip"] == "127.0.0.3"
 
 
 def test_nobody_can_lock_another_address_out_by_naming_it(limited: Services, username: str, address: str) -> None:
