@@ -48,6 +48,10 @@ ROUTES: Mapping[ServiceName, tuple[str, ...]] = {
 }
 """Which service owns which paths; the first that matches wins."""
 
+# What scripts of other origins may read of an answer, beside its body.
+_READABLE = ("total-count", "Link", "jwt-token", "Allow", "Retry-After", "X-Request-Id", "Idempotent-Replayed")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
 _SAFE = re.compile(r"[A-Za-z0-9_.\-~/:\[\]%@]+")
 
 
@@ -105,6 +109,7 @@ def _every_reply() -> list[str]:
         "header {",
         "\t>X-Request-Id {http.request.uuid}",
         "\t>Access-Control-Allow-Origin *",
+        f'\t>Access-Control-Expose-Headers "{", ".join(_READABLE)}"',
         "\t-Server",
         "\t-Via",
         "}",
@@ -117,6 +122,11 @@ def _routes(api_path: str, upstreams: Mapping[ServiceName, str]) -> list[str]:
         '\trespond "ok" 200',
         "}",
         *_preflight(),
+        # The services' servers would answer to other words in plain text.
+        f"@unknown not method {' '.join(_METHODS)}",
+        "handle @unknown {",
+        *_indent(_message("There is no such method.", "405")),
+        "}",
         "handle /socket.io/* {",
         *_indent(_proxy(upstreams["dispatch"], sticky=True)),
         "}",
@@ -140,7 +150,7 @@ def _preflight() -> list[str]:
         "\theader Origin *",
         "}",
         "handle @preflight {",
-        '\theader Access-Control-Allow-Methods "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"',
+        f'\theader Access-Control-Allow-Methods "{", ".join(_METHODS)}"',
         "\theader Access-Control-Allow-Headers {http.request.header.Access-Control-Request-Headers}",
         '\theader Vary "Access-Control-Request-Headers"',
         "\trespond 204",

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from dataquality import __version__
 from dataquality.core.callers import TokenMiddleware
@@ -26,6 +27,9 @@ from dataquality.core.redis import ping
 
 log = structlog.stdlib.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+_TOO_MANY_DIGITS = re.compile(r"[0-9]{1000}")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_NOTHING = "There is nothing at this address."
 _SECONDS = Histogram(
     "dataquality_request_seconds", "Time to answer a request", ["service", "method", "route", "status"]
 )
@@ -65,6 +69,7 @@ def create_app(
     app.include_router(_internal(context))
     _shape_errors(app)
     app.add_middleware(TokenMiddleware, context=context)
+    app.add_middleware(MethodMiddleware)
     app.add_middleware(RequestMiddleware, service=settings.component)
     return app
 
@@ -109,6 +114,27 @@ class RequestMiddleware:
         getattr(log, level)(
             "request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
         )
+
+
+class MethodMiddleware:
+    """Answers HEAD as GET, whose body the server leaves out, and 404 to ids that are longer than numbers can be."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif _TOO_MANY_DIGITS.search(scope["path"]):
+            # Python refuses to read them as a number, and would do so while the route is looked for.
+            await error_response(404, "not_found", _NOTHING)(scope, receive, send)
+        elif scope["method"] == "HEAD":
+            # A copy: the server must go on knowing that it was HEAD.
+            asked = scope | {"method": "GET"}
+            await self._app(asked, receive, send)
+            scope["route"] = asked.get("route")
+        else:
+            await self._app(scope, receive, send)
 
 
 def _request_id(scope: Any) -> str:
@@ -187,13 +213,28 @@ def _field(location: Any) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    texts = {404: "There is nothing at this address.", 405: "This address does not take that method."}
-    headers = dict(error.headers or {})
-    return error_response(
-        error.status_code, "http_error", texts.get(error.status_code, str(error.detail)), headers=headers
-    )
+    if error.status_code == 405:
+        return _other_methods(request)
+    text = _NOTHING if error.status_code == 404 else str(error.detail)
+    return error_response(error.status_code, "http_error", text, headers=dict(error.headers or {}))
+
+
+def _other_methods(request: Request) -> Response:
+    """What this address does take: as an error, or as the answer to OPTIONS, which asks just that."""
+    found = [method for method in _METHODS if _leads_somewhere(request, method)]
+    allowed = ", ".join([*found, *(["HEAD"] if "GET" in found else []), "OPTIONS"])
+    if request.method == "OPTIONS":
+        return JSONResponse({"msg": f"This address takes {allowed}."}, headers={"Allow": allowed})
+    text = f"This address does not take that method, but {allowed}."
+    return error_response(405, "http_error", text, headers={"Allow": allowed})
+
+
+def _leads_somewhere(request: Request, method: str) -> bool:
+    # The framework's own list is of the first route with this path; there is a route for each method.
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _conflict(_request: Request, error: Exception) -> Response:
