@@ -167,12 +167,13 @@ def running_services(
     redis_url: str,
     parts: tuple[str, ...] = (*_SERVICES, "worker", "beat"),
     settings: dict[str, str] | None = None,
+    given: dict[str, str] | None = None,
 ) -> Iterator[Services]:
-    """Migrate the database and run the services on it until the block ends."""
+    """Migrate the database and run the services on it until the block ends; `given` are further secrets."""
     addresses = {name: f"http://127.0.0.1:{free_port()}" for name in (*_SERVICES, "worker", "beat")}
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("DATAQUALITY_")},
-        "DATAQUALITY_SECRETS": str(_secrets(folder / "secrets", database_url, redis_url)),
+        "DATAQUALITY_SECRETS": str(_secrets(folder / "secrets", database_url, redis_url, given or {})),
         "DATAQUALITY_ENVIRONMENT": "test",
         "DATAQUALITY_INSTANCE": "tests",
         "DATAQUALITY_LOGGING__LEVEL": "INFO",
@@ -195,9 +196,9 @@ def running_services(
         services.stop()
 
 
-def _secrets(folder: Path, database_url: str, redis_url: str) -> Path:
+def _secrets(folder: Path, database_url: str, redis_url: str, given: dict[str, str]) -> Path:
     folder.mkdir(mode=0o700)
-    values = {"database_url": database_url, "redis_url": redis_url}
+    values = {"database_url": database_url, "redis_url": redis_url, **given}
     generated = ("jwt_secret_key", "service_key", "api_key_pepper", "reset_key")
     for name, value in {**values, **{name: secrets.token_urlsafe(32) for name in generated}}.items():
         (folder / name).write_text(value)
