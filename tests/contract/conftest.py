@@ -11,6 +11,7 @@ from support.clients import VERSIONS, python_of, run_client
 from support.collaborations import PASSWORD, World, new_world
 from support.databases import PostgresServer, SqliteFiles
 from support.gateway import Server, behind_gateway
+from support.mail import Mailbox
 from support.services import ROOT, running_services, unique
 from support.valkey import ValkeyServer
 
@@ -19,14 +20,23 @@ Person = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
+def mailbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailbox]:
+    """The mail server of all servers."""
+    mailbox = Mailbox(tmp_path_factory.mktemp("mailbox"))
+    mailbox.start()
+    yield mailbox
+    mailbox.stop()
+
+
+@pytest.fixture(scope="session")
 def server_on_sqlite(
-    sqlite_files: SqliteFiles, valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+    sqlite_files: SqliteFiles, valkey_server: ValkeyServer, mailbox: Mailbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server on SQLite, for the whole session."""
     folder, redis = tmp_path_factory.mktemp("contract"), valkey_server.database(21)
     with (
         sqlite_files.migrated_database() as url,
-        running_services(folder, url, redis) as services,
+        running_services(folder, url, redis, settings=mailbox.settings, given=mailbox.secrets) as services,
         behind_gateway(services) as server,
     ):
         yield server
@@ -34,13 +44,16 @@ def server_on_sqlite(
 
 @pytest.fixture(scope="session")
 def server_on_postgres(
-    postgres_server: PostgresServer, valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    valkey_server: ValkeyServer,
+    mailbox: Mailbox,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """A server on Postgres, for the whole session."""
     folder, redis = tmp_path_factory.mktemp("contract"), valkey_server.database(22)
     with (
         postgres_server.migrated_database() as url,
-        running_services(folder, url, redis) as services,
+        running_services(folder, url, redis, settings=mailbox.settings, given=mailbox.secrets) as services,
         behind_gateway(services) as server,
     ):
         yield server
