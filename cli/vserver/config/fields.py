@@ -97,6 +97,8 @@ def _api_path(value: str) -> str:
         )
     if value == "/socket.io" or value.startswith("/socket.io/"):
         raise refusal("another path than /socket.io", "Nodes receive their events there; take for example /api")
+    if value in ("/internal", "/gateway-health") or value.startswith("/internal/"):
+        raise refusal(f"another path than {value}", "The server's own parts meet there; take for example /api")
     return value
 
 
