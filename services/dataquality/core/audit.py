@@ -21,7 +21,7 @@ async def record(
     """Write one line in the session's own transaction; `detail` must hold no secrets."""
     await session.execute(
         insert(AuditEntry).values(
-            actor_type=_actor_type(caller),
+            actor_type=actor_type(caller),
             actor_id=caller.id if caller else None,
             action=action,
             subject_type=subject_type,
@@ -32,7 +32,8 @@ async def record(
     )
 
 
-def _actor_type(caller: Caller | None) -> str:
+def actor_type(caller: Caller | None) -> str:
+    """The kind of a caller, in a word."""
     if caller is None:
         return "anyone"
     if isinstance(caller, ContainerCaller):

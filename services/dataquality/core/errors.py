@@ -59,6 +59,23 @@ class InvalidToken(ApiError):
     code = "invalid_token"
 
 
+class KeyUsedOtherwise(ApiError):
+    """An Idempotency-Key that stands for another request."""
+
+    status = 422
+    code = "idempotency_key_used"
+
+
+class InProgress(ApiError):
+    """The same request is being carried out at the moment."""
+
+    status = 409
+    code = "in_progress"
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "1"}
+
+
 class TooLarge(ApiError):
     """The body is larger than the server takes."""
 

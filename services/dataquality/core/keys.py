@@ -14,6 +14,13 @@ def new_api_key() -> str:
     return str(uuid.uuid4())
 
 
+def derived_api_key(seed: bytes, pepper: str) -> str:
+    """The key, in the form of `new_api_key`, that only the server can make from this random seed."""
+    # The label keeps these apart from the ids, which are made with the same pepper.
+    digest = hmac.new(pepper.encode(), b"derived API key\0" + seed, hashlib.sha256).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
 def api_key_id(api_key: str, pepper: str) -> str:
     """HMAC-SHA-256 of the key under the server's pepper, in hexadecimal: what the database looks it up by."""
     return hmac.new(pepper.encode(), api_key.encode(), hashlib.sha256).hexdigest()

@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 from dataquality.core.database import create_autocommit_engine
 from dataquality.core.settings import Settings
 from dataquality.dispatch.celery import JobQueue
+from dataquality.dispatch.forgetting import forget_answers
 from dataquality.dispatch.mail.queue import MailQueue
 from dataquality.dispatch.mail.sending import Sender, sender_address
 from dataquality.dispatch.mail.server import MailServer, mail_server
@@ -25,6 +26,7 @@ from dataquality.dispatch.names import (
     CLEAN_MAIL,
     CLEAN_OUTBOX,
     DRAIN_OUTBOX,
+    FORGET_ANSWERS,
     SEND_MAIL,
 )
 from dataquality.dispatch.outbox.claims import Outbox
@@ -36,6 +38,8 @@ from dataquality.model import utc_now
 log = structlog.stdlib.get_logger(__name__)
 KEEP_SENT = timedelta(days=1)
 """How long events stay in the outbox after they were sent: for looking, in case of trouble."""
+KEEP_ANSWERS = timedelta(days=1)
+"""How long the answer to a request with an `Idempotency-Key` is kept for when it comes again."""
 _SECONDS_FOR_MAIL = 45
 """Less than the time after which a job is killed: so that a mail server that hangs is noted as such."""
 
@@ -53,6 +57,7 @@ class Jobs:
         queue.register(CLEAN_OUTBOX, self.clean_outbox)
         queue.register(SEND_MAIL, self.send_mail, _SECONDS_FOR_MAIL)
         queue.register(CLEAN_MAIL, self.clean_mail)
+        queue.register(FORGET_ANSWERS, self.forget_answers)
 
     def drain_outbox(self, request_id: str = "") -> None:
         """Emit what waits. `request_id` is of the request that asked for it; the sweep has none."""
@@ -83,6 +88,10 @@ class Jobs:
         """Give up mails that are of no use any more, and delete old ones; also where there is no mail server now."""
         _attempt("mails not given up", self._mails.give_up_expired)
         _attempt("mails not cleaned", self._mails.forget_old)
+
+    def forget_answers(self) -> None:
+        """Delete what was kept for requests that might come again."""
+        _attempt("answers not forgotten", lambda: forget_answers(self._engine, KEEP_ANSWERS))
 
     @cached_property
     def _mail_server(self) -> MailServer | None:

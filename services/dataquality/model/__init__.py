@@ -4,6 +4,7 @@ from dataquality.model.audit import AuditEntry
 from dataquality.model.base import Base, Entity, UtcDateTime, utc_now
 from dataquality.model.collaboration import Collaboration, member
 from dataquality.model.enums import OnlineStatus, Operation, ResultStatus, Scope
+from dataquality.model.idempotency import KeptAnswer
 from dataquality.model.identity import Authenticatable, Node, NodeConfig, User
 from dataquality.model.mail import Mail
 from dataquality.model.organization import Organization
@@ -21,6 +22,7 @@ __all__ = [
     "Base",
     "Collaboration",
     "Entity",
+    "KeptAnswer",
     "Mail",
     "Node",
     "NodeConfig",

@@ -58,7 +58,9 @@ def test_the_key_is_in_no_other_reply_and_not_stored(root: Api, there: Arrangeme
     key = replace(root, node_id)
     assert "api_key" not in root.get(f"/node/{node_id}").json()
     [row] = there.rows("SELECT * FROM node WHERE id = :id", id=node_id)
-    trail = there.rows("SELECT action, detail FROM audit WHERE subject_type = 'node' AND subject_id = :id", id=node_id)
+    trail = there.rows(
+        "SELECT action, detail FROM audit WHERE subject_type = 'node' AND subject_id = :id ORDER BY id", id=node_id
+    )
     assert key not in str(row) + str(trail)
     assert trail[-1]["action"] == "node key replaced"
 

@@ -1,7 +1,7 @@
 """Routes below `role`."""
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.auth.fields import PathId
@@ -11,6 +11,7 @@ from dataquality.auth.role.policy import AnyUser, RoleCreator
 from dataquality.auth.role.render import render
 from dataquality.auth.role.schemas import Filter, RoleChange, RoleCreation
 from dataquality.auth.rule.render import render as render_rule
+from dataquality.core.idempotency import Once
 from dataquality.core.links import Links
 from dataquality.core.paging import Listing, Paging
 from dataquality.core.session import ReadConnection, WriteSession
@@ -29,10 +30,14 @@ async def list_roles(
 
 @router.post("")
 async def create_role(
-    caller: RoleCreator, wanted: RoleCreation, links: LinkMaker, session: WriteSession
-) -> JSONResponse:
+    caller: RoleCreator, wanted: RoleCreation, links: LinkMaker, session: WriteSession, once: Once
+) -> Response:
     """A new role."""
-    return JSONResponse(render(links, await service.create(session, caller, wanted)), 201)
+
+    async def make() -> JSONResponse:
+        return JSONResponse(render(links, await service.create(session, caller, wanted)), 201)
+
+    return await once.answer(session, caller, make)
 
 
 @router.get("/{role_id:int}")
@@ -69,10 +74,14 @@ async def list_rules(
 
 @router.post("/{role_id:int}/rule/{rule_id:int}")
 async def add_rule(
-    caller: AnyUser, role_id: PathId, rule_id: PathId, links: LinkMaker, session: WriteSession
-) -> JSONResponse:
+    caller: AnyUser, role_id: PathId, rule_id: PathId, links: LinkMaker, session: WriteSession, once: Once
+) -> Response:
     """Put a rule into a role; the rules that are in it now."""
-    return await _rules(session, links, await service.add_rule(session, caller, role_id, rule_id), 201)
+
+    async def make() -> JSONResponse:
+        return await _rules(session, links, await service.add_rule(session, caller, role_id, rule_id), 201)
+
+    return await once.answer(session, caller, make)
 
 
 @router.delete("/{role_id:int}/rule/{rule_id:int}")

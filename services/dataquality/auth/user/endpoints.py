@@ -1,7 +1,7 @@
 """Routes below `user`."""
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from dataquality.auth.fields import PathId
 from dataquality.auth.parts import LinkMaker, OurParts
@@ -10,6 +10,7 @@ from dataquality.auth.user import repository, service
 from dataquality.auth.user.policy import AnyUser, UserCreator, UserViewer
 from dataquality.auth.user.render import render
 from dataquality.auth.user.schemas import Filter, UserChange, UserCreation
+from dataquality.core.idempotency import Once
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
 
@@ -27,13 +28,17 @@ async def list_users(
 
 @router.post("")
 async def create_user(
-    caller: UserCreator, wanted: UserCreation, parts: OurParts, links: LinkMaker, session: WriteSession
-) -> JSONResponse:
+    caller: UserCreator, wanted: UserCreation, parts: OurParts, links: LinkMaker, session: WriteSession, once: Once
+) -> Response:
     """A new user."""
     require_good(wanted.password, "password")
     # Before the first statement: hashing takes long, and SQLite lets only one transaction write at a time.
     hashed = await parts.passwords.hash(wanted.password)
-    return JSONResponse(render(links, await service.create(session, caller, wanted, hashed)), 201)
+
+    async def make() -> JSONResponse:
+        return JSONResponse(render(links, await service.create(session, caller, wanted, hashed)), 201)
+
+    return await once.answer(session, caller, make)
 
 
 @router.get("/{user_id:int}")

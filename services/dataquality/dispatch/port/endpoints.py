@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from dataquality.core.callers import forbidden
 from dataquality.core.errors import NotFound
+from dataquality.core.idempotency import Once
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.dispatch.fields import FilterId, PathId
@@ -39,9 +40,13 @@ async def get_port(port_id: PathId, caller: PortViewer, connection: ReadConnecti
 
 
 @router.post("")
-async def open_port(caller: PortKeeper, body: PortBody, session: WriteSession) -> JSONResponse:
+async def open_port(caller: PortKeeper, body: PortBody, session: WriteSession, once: Once) -> Response:
     """A port that an algorithm has open from now on."""
-    return JSONResponse(service.show(await service.open_port(session, caller, body)), 201)
+
+    async def make() -> JSONResponse:
+        return JSONResponse(service.show(await service.open_port(session, caller, body)), 201)
+
+    return await once.answer(session, caller, make)
 
 
 @router.delete("")

@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import Caller, forbidden
 from dataquality.core.errors import NotFound
+from dataquality.core.idempotency import Once
 from dataquality.core.links import Links
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
@@ -50,15 +51,25 @@ async def list_tasks(
 
 @router.post("/task")
 async def create_task(
-    caller: TaskCreator, body: TaskBody, session: WriteSession, links: LinkMaker, kicker: Kick, check_shape: Shape
-) -> JSONResponse:
+    caller: TaskCreator,
+    body: TaskBody,
+    session: WriteSession,
+    links: LinkMaker,
+    kicker: Kick,
+    check_shape: Shape,
+    once: Once,
+) -> Response:
     """A new task; the nodes are told once it is stored."""
-    row = await service.create(session, caller, body)
-    connection = await session.connection()
-    await check_shape(connection, row.collaboration_id, body.inputs())
-    after_commit(session, kicker.kick)
-    [task] = await TaskRenderer(connection, links).linked([row])
-    return JSONResponse(task, 201)
+
+    async def make() -> JSONResponse:
+        row = await service.create(session, caller, body)
+        connection = await session.connection()
+        await check_shape(connection, row.collaboration_id, body.inputs())
+        after_commit(session, kicker.kick)
+        [task] = await TaskRenderer(connection, links).linked([row])
+        return JSONResponse(task, 201)
+
+    return await once.answer(session, caller, make)
 
 
 @router.get("/task/{task_id:int}")

@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.context import context_of
+from dataquality.core.idempotency import Once
 from dataquality.core.paging import Page, Paging
 from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.entity.collaboration import policy, repository, service
@@ -41,10 +42,14 @@ async def list_collaborations(
 
 @router.post("")
 async def create_collaboration(
-    request: Request, caller: Person, session: WriteSession, body: NewCollaboration
-) -> JSONResponse:
+    request: Request, caller: Person, session: WriteSession, body: NewCollaboration, once: Once
+) -> Response:
     """A new one. 200 and not 201: the contract has it so."""
-    return JSONResponse(collaboration_in(links_of(request))(await service.create(session, caller, body)))
+
+    async def make() -> JSONResponse:
+        return JSONResponse(collaboration_in(links_of(request))(await service.create(session, caller, body)))
+
+    return await once.answer(session, caller, make)
 
 
 @router.get("/{identity:int}")
@@ -86,11 +91,15 @@ async def list_organizations_of_collaboration(
 
 @router.post("/{identity:int}/organization")
 async def add_organization_to_collaboration(
-    request: Request, caller: Person, session: WriteSession, page: Paging, identity: int, body: Only
-) -> JSONResponse:
+    request: Request, caller: Person, session: WriteSession, page: Paging, identity: int, body: Only, once: Once
+) -> Response:
     """Its members afterwards."""
-    await service.add_organization(session, caller, identity, body.id)
-    return await _members(request, await session.connection(), page, identity)
+
+    async def make() -> JSONResponse:
+        await service.add_organization(session, caller, identity, body.id)
+        return await _members(request, await session.connection(), page, identity)
+
+    return await once.answer(session, caller, make)
 
 
 @router.delete("/{identity:int}/organization")
@@ -113,11 +122,15 @@ async def list_nodes_of_collaboration(
 
 @router.post("/{identity:int}/node")
 async def add_node_to_collaboration(
-    request: Request, caller: Person, session: WriteSession, page: Paging, identity: int, body: Only
-) -> JSONResponse:
+    request: Request, caller: Person, session: WriteSession, page: Paging, identity: int, body: Only, once: Once
+) -> Response:
     """Its nodes afterwards."""
-    await service.add_node(session, caller, identity, body.id)
-    return await _nodes(request, await session.connection(), page, identity, 201)
+
+    async def make() -> JSONResponse:
+        await service.add_node(session, caller, identity, body.id)
+        return await _nodes(request, await session.connection(), page, identity, 201)
+
+    return await once.answer(session, caller, make)
 
 
 @router.delete("/{identity:int}/node")

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from dataquality.core.context import context_of
+from dataquality.core.idempotency import Once, SecretField
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.entity.fields import Only
@@ -35,11 +36,15 @@ async def list_nodes(
 
 
 @router.post("")
-async def create_node(request: Request, caller: Person, session: WriteSession, body: NewNode) -> JSONResponse:
+async def create_node(request: Request, caller: Person, session: WriteSession, body: NewNode, once: Once) -> Response:
     """A new one; the answer is the only place where its API key is ever shown."""
-    key = context_of(request).part(ApiKeys).new()
-    row = await service.create(session, caller, body, key)
-    return JSONResponse(node_in(links_of(request))(row) | {"api_key": key.text}, 201)
+    keys = context_of(request).part(ApiKeys)
+
+    async def make(key: str) -> JSONResponse:
+        row = await service.create(session, caller, body, keys.of(key))
+        return JSONResponse(node_in(links_of(request))(row), 201)
+
+    return await once.answer_with_secret(session, caller, SecretField("api_key", keys.derive), make)
 
 
 @router.get("/{identity:int}")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from dataquality.core.keys import api_key_id, new_api_key
+from dataquality.core.keys import api_key_id, derived_api_key, new_api_key
 
 
 @dataclass(frozen=True)
@@ -21,5 +21,12 @@ class ApiKeys:
 
     def new(self) -> NewKey:
         """A random key, which needs no slow hash."""
-        text = new_api_key()
+        return self.of(new_api_key())
+
+    def derive(self, seed: bytes) -> str:
+        """The key that belongs to a random seed: as random as one of `new`, and the same whenever it is asked for."""
+        return derived_api_key(seed, self.pepper)
+
+    def of(self, text: str) -> NewKey:
+        """This text as a key."""
         return NewKey(text, api_key_id(text, self.pepper))

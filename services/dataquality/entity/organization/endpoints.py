@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
+from dataquality.core.idempotency import Once
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.entity.collaboration import policy as collaboration_policy
@@ -40,10 +41,14 @@ async def list_organizations(
 
 @router.post("")
 async def create_organization(
-    request: Request, caller: OrganizationCreator, session: WriteSession, body: OrganizationBody
-) -> JSONResponse:
+    request: Request, caller: OrganizationCreator, session: WriteSession, body: OrganizationBody, once: Once
+) -> Response:
     """A new one."""
-    return JSONResponse(organization_in(links_of(request))(await service.create(session, caller, body)), 201)
+
+    async def make() -> JSONResponse:
+        return JSONResponse(organization_in(links_of(request))(await service.create(session, caller, body)), 201)
+
+    return await once.answer(session, caller, make)
 
 
 @router.get("/{identity:int}")
