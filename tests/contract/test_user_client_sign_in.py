@@ -5,8 +5,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from support.arrange import Arrangement
 from support.collaborations import PASSWORD, World
 from support.gateway import Server
@@ -145,11 +143,8 @@ def test_an_expired_token_is_renewed_without_a_word(
 
 
 def test_a_client_that_refreshed_an_hour_ago_refreshes_again(
-    run: Run, world: World, person: Person, there: Arrangement, version: str, request: pytest.FixtureRequest
+    run: Run, world: World, person: Person, there: Arrangement
 ) -> None:
-    if version == "3.4.2":
-        reason = "3.4.2 keeps its first refresh token, which the server takes back a minute after its first use"
-        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
     state = run(
         """
         client = sign_in(name, password)

@@ -21,7 +21,6 @@ _AUTH_NOUNS = {"token", "recover", "password", "user", "role", "rule", "health",
 _ENTITY_NOUNS = {"organization", "collaboration", "node"}
 ROOT = ("root", "root")
 # One for all: a client of its own for each call would load the certificates of the whole world each time.
-_http = httpx.Client(timeout=30, trust_env=False, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
 # One for all: making a client costs twenty times a request. A connection a request all the same, as most clients do.
 _http = httpx.Client(timeout=30, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 

@@ -51,12 +51,38 @@ def test_a_client_that_repeats_itself_at_once_is_forgiven(services: Services, ap
     assert refresh(services, answers[0].json()["refresh_token"]).status_code == 200
 
 
-def test_a_token_used_again_later_ends_all_of_its_family(services: Services, there: Arrangement, api: Api) -> None:
+def test_a_client_that_keeps_the_token_of_its_sign_in_refreshes_again_and_again(
+    services: Services, there: Arrangement, api: Api
+) -> None:
+    """As those of the 3.4 line do: they take the new access token alone."""
+    first = api.tokens["refresh_token"]
+    for _ in range(3):
+        assert refresh(services, first).status_code == 200
+        let_a_minute_pass(there, first)
+
+
+def test_a_token_whose_successor_was_used_ends_all_of_its_family(
+    services: Services, there: Arrangement, api: Api
+) -> None:
+    first = api.tokens["refresh_token"]
+    second = refresh(services, first).json()["refresh_token"]
+    third = refresh(services, second).json()["refresh_token"]
+    let_a_minute_pass(there, first)
+    let_a_minute_pass(there, second)
+    assert refresh(services, first).status_code == 401
+    assert refresh(services, third).status_code == 401
+    assert refresh(services, first).status_code == 401
+
+
+def test_a_successor_that_another_pushed_out_ends_all_of_its_family(
+    services: Services, there: Arrangement, api: Api
+) -> None:
     first = api.tokens["refresh_token"]
     second = refresh(services, first).json()["refresh_token"]
     let_a_minute_pass(there, first)
-    assert refresh(services, first).status_code == 401
+    thiefs = refresh(services, first).json()["refresh_token"]
     assert refresh(services, second).status_code == 401
+    assert refresh(services, thiefs).status_code == 401
     assert refresh(services, first).status_code == 401
 
 
@@ -65,7 +91,8 @@ def test_the_end_of_one_family_leaves_other_sign_ins(
 ) -> None:
     [row] = there.rows('SELECT username FROM "user" WHERE id = :id', id=claims_of(api.tokens["access_token"])["sub"])
     other = services.login(row["username"], PASSWORD)
-    refresh(services, api.tokens["refresh_token"])
+    second = refresh(services, api.tokens["refresh_token"]).json()["refresh_token"]
+    refresh(services, second)
     let_a_minute_pass(there, api.tokens["refresh_token"])
     assert refresh(services, api.tokens["refresh_token"]).status_code == 401
     assert refresh(services, other.tokens["refresh_token"]).status_code == 200

@@ -60,7 +60,7 @@ async def refresh_node(context: Context, claims: IdentityClaims, presented: str)
 async def refresh_user(context: Context, session: AsyncSession, claims: IdentityClaims) -> Tokens | None:
     """A new pair of tokens for a refresh token that was not used before, or a moment ago."""
     connection = await session.connection()
-    outcome, family = await sessions.use(connection, claims.sub, claims.jti, utc_now())
+    outcome, family = await sessions.use(connection, claims.sub, claims.jti, claims.sid, utc_now())
     if outcome is sessions.Use.ACCEPTED:
         return await tokens_of(context, connection, claims.sub, family)
     if outcome is sessions.Use.REUSED:

@@ -1,8 +1,9 @@
 """Refresh sessions: a row for each refresh token that is out, so that it can be taken back.
 
-A user's refresh token works once and is then replaced; all that came from one sign-in are a family. When a replaced
-one comes again, somebody else may hold a copy, and the whole family ends: but not within GRACE, because the existing
-clients repeat a refused request and may refresh twice at once.
+A user's refresh token is replaced at each use; all that came from one sign-in are a family. When a replaced one comes
+again after its successor was used, or a successor comes that another has pushed out, two hold copies, and the whole
+family ends. Not so within GRACE, because the existing clients repeat a refused request and may refresh twice at once;
+and not where no successor was ever used: clients of the 3.4 line keep the token of their sign-in for good.
 """
 
 import uuid
@@ -86,23 +87,51 @@ async def exists_still(connection: AsyncConnection, identity: int) -> bool:
     return await connection.scalar(select(Authenticatable.id).where(Authenticatable.id == identity)) is not None
 
 
-async def use(connection: AsyncConnection, user_id: int, jti: str, now: datetime) -> tuple[Use, str]:
-    """Use up a user's refresh token; also its family. The caller's transaction must be committed whatever comes out.
+async def use(connection: AsyncConnection, user_id: int, jti: str, sid: str | None, now: datetime) -> tuple[Use, str]:
+    """Use up a user's refresh token; also its family. `sid` is the family that the token itself names.
+
+    The caller's transaction must be committed whatever comes out.
 
     The user's row is locked first: refreshes, sign-outs and password changes of one user happen one after another.
     """
     await lock_owner(connection, user_id)
     mine = (RefreshSession.jti == jti, RefreshSession.authenticatable_id == user_id)
-    found = (await connection.execute(select(RefreshSession.family, RefreshSession.revoked_at).where(*mine))).first()
+    columns = (RefreshSession.id, RefreshSession.family, RefreshSession.revoked_at)
+    found = (await connection.execute(select(*columns).where(*mine))).first()
     if found is None:
-        return Use.UNKNOWN, ""
+        return await _use_of_unknown(connection, user_id, sid, now)
     if found.revoked_at is None:
         await _revoke(connection, now, *mine)
         return Use.ACCEPTED, found.family
     if now - found.revoked_at <= GRACE and await _is_alive(connection, found.family):
         return Use.ACCEPTED, found.family
+    if await _successors_are_unused(connection, found.id, found.family):
+        await _push_out_successors(connection, found.id, found.family, now)
+        return Use.ACCEPTED, found.family
     await _revoke(connection, now, RefreshSession.family == found.family)
     return Use.REUSED, found.family
+
+
+async def _use_of_unknown(connection: AsyncConnection, user_id: int, sid: str | None, now: datetime) -> tuple[Use, str]:
+    """A token that we signed and know no longer was pushed out by one before it: two hold copies."""
+    if sid is None or not await _is_alive(connection, sid):
+        return Use.UNKNOWN, ""
+    await _revoke(connection, now, RefreshSession.family == sid, RefreshSession.authenticatable_id == user_id)
+    return Use.REUSED, sid
+
+
+async def _successors_are_unused(connection: AsyncConnection, session_id: int, family: str) -> bool:
+    later = (RefreshSession.family == family, RefreshSession.id > session_id)
+    used = exists().where(*later, RefreshSession.revoked_at.is_not(None))
+    return await connection.scalar(select(exists().where(*_live(*later)) & ~used)) or False
+
+
+async def _push_out_successors(connection: AsyncConnection, session_id: int, family: str, now: datetime) -> None:
+    """Whoever keeps the older token never saw them; `revoked_at` of the older one says again when it was used."""
+    await connection.execute(
+        delete(RefreshSession).where(RefreshSession.family == family, RefreshSession.id > session_id)
+    )
+    await connection.execute(update(RefreshSession).where(RefreshSession.id == session_id).values(revoked_at=now))
 
 
 async def lock_owner(connection: AsyncConnection, identity: int) -> None:

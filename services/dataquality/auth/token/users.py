@@ -3,7 +3,6 @@
 A refusal is an outcome and not an exception: what it counted must be committed.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.auth import letters, notices, twofactor
 from dataquality.auth.limits import Attempt
+from dataquality.auth.pace import wait_out
 from dataquality.auth.parts import AuthParts
 from dataquality.auth.token import lock, repository, sessions
 from dataquality.auth.token.repository import UsedCode
@@ -27,8 +27,6 @@ from dataquality.core.session import after_commit
 from dataquality.model import utc_now
 
 _ATTEMPTS = 3
-# Longer than a check with all that is written after it: so the time of a refusal does not tell what was found.
-_REFUSAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -149,4 +147,4 @@ class _SignIn:
 
 async def _end_refusal(parts: AuthParts, attempt: Attempt, started: float) -> None:
     await parts.limits.count(attempt)
-    await asyncio.sleep(started + _REFUSAL_SECONDS - time.monotonic())
+    await wait_out(started)
