@@ -50,6 +50,7 @@ LISTS = {
     "/result?organization_id={organization}&include=task": 9,
     "/port?result_id={result}": 3,
 }
+ALWAYS_BARE = "/organization/{organization}/"
 LISTS_WITHOUT_TEXTS = [path for path in LISTS if "result" not in path]
 
 
@@ -175,8 +176,8 @@ def test_a_list_takes_as_many_statements_for_fifty_rows_as_for_one(asked: Asked,
         filled = path.format_map(vars(world))
         answer = asked.inside.get(f"{filled}{'&' if '?' in filled else '?'}{paging}", asked.root)
         assert answer.status_code == 200, answer.text
-        document: Any = answer.json()
-        rows = document["data"] if isinstance(document, dict) else document
+        enveloped = paging and not path.startswith(ALWAYS_BARE)
+        rows: list[Any] = answer.json()["data"] if enveloped else answer.json()
         assert (len(rows), answer.headers["total-count"]) == (size, str(size))
         counts.append(len(asked.inside.statements))
     # Only where a page is asked for, all rows are counted.

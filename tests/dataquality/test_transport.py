@@ -191,9 +191,7 @@ def test_a_delete_takes_its_body_along(client: httpx.Client, services_on_sqlite:
     assert (answer.status_code, whole(answer)) == (200, [])
 
 
-def test_a_service_that_is_away_is_an_error_in_json(
-    sqlite_files: Any, valkey_server: Any, tmp_path: Path, services_on_sqlite: Services
-):
+def test_a_service_that_is_away_is_an_error_in_json(tmp_path: Path):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
