@@ -18,6 +18,9 @@ log = structlog.stdlib.get_logger(__name__)
 MOST_PER_HOUR = 5
 """Mails of one kind to one user: whoever asks for more fills somebody else's mailbox."""
 
+PLACEHOLDER = "root@domain.ext"
+"""The e-mail address that the first user is made with. Nobody of ours reads what is sent there."""
+
 _NOBODY = -1
 # One address: no list of them, no name beside it, nothing that could end a line of a mail's head.
 _ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,189}")
@@ -43,8 +46,8 @@ class Addressee:
 
 
 def is_address(text: str | None) -> bool:
-    """True for a text that is the address of one mailbox and nothing else."""
-    return text is not None and _ADDRESS.fullmatch(text) is not None
+    """True for a text that is the address of one mailbox and nothing else, and no placeholder."""
+    return text is not None and text != PLACEHOLDER and _ADDRESS.fullmatch(text) is not None
 
 
 async def append_mail(session: AsyncSession, addressee: Addressee | None, letter: Letter) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
+from dataquality.core.mail import PLACEHOLDER
 from dataquality.model import (
     ROOT_PASSWORD_IS_DEFAULT,
     Authenticatable,
@@ -19,7 +20,6 @@ from dataquality.model import (
 from dataquality.model.rules import ROLES, ROOT_ROLE, RULES, RoleSpec, RuleSpec
 
 ROOT_USERNAME = "root"
-ROOT_EMAIL = "root@domain.ext"
 FIRST_ROOT_PASSWORD = "root"  # noqa: S105 - known to everybody, hence the warning until it is changed
 
 HashPassword = Callable[[str], str]
@@ -117,7 +117,7 @@ def _insert_root(connection: Connection, password_hash: str) -> int:
             id=user_id,
             username=ROOT_USERNAME,
             password=password_hash,
-            email=ROOT_EMAIL,
+            email=PLACEHOLDER,
             organization_id=_root_organization(connection),
         )
     )

@@ -286,6 +286,12 @@ def test_nobodys_mailbox_is_filled(ada: Person, there: Arrangement) -> None:
     assert [row["recipient"] for row in there_are].count(ada.address) == 5
 
 
+def test_the_first_user_gets_no_mail_at_the_address_that_is_nobodys(services: Services, there: Arrangement) -> None:
+    there.run("UPDATE \"user\" SET email = 'root@domain.ext' WHERE username = 'root'")
+    assert services.anyone.post("/recover/lost", json={"username": "root"}).status_code == 200
+    assert {row["recipient"] for row in there.rows("SELECT recipient FROM mail WHERE user_id = 1")} == {None}
+
+
 @pytest.mark.parametrize("address", ["ada@mail\r\nBcc: eve@mail", "ada@mail, eve@mail", "", None])
 def test_a_user_without_a_good_address_gets_no_mail_and_the_same_answer(
     ada: Person, there: Arrangement, address: str | None

@@ -3,16 +3,17 @@
 Asking tells nothing: the answer, the statements and the least time are the same whether there is such a user or not.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.auth import letters, notices, twofactor
 from dataquality.auth.limits import Attempt
+from dataquality.auth.pace import wait_out
 from dataquality.auth.parts import AuthParts
 from dataquality.auth.password.policy import require_good
 from dataquality.auth.password.repository import forget_first_password, replace
@@ -26,9 +27,6 @@ from dataquality.core.context import Context
 from dataquality.core.mail import Addressee, append_mail
 from dataquality.core.session import after_commit
 from dataquality.model import utc_now
-
-# Longer than the work takes: so the time of the answer does not tell what was found.
-_LEAST_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Recovery:
 
     async def lost_password(self, lost: Lost) -> None:
         """Mail a reset token to the user named, if there is one. Raises TooManyRequests where too many were asked."""
-        self._take_time()
+        after_commit(self.session, partial(wait_out, time.monotonic()))
         # Every request counts: each may fill somebody's mailbox.
         attempt = Attempt(self.address, kind="recovery")
         await self.parts.limits.require_below(attempt)
@@ -62,10 +60,11 @@ class Recovery:
 
         The session must be committed all the same.
         """
-        self._take_time()
-        user = await self._named(lost)
-        attempt = Attempt(self.address, user.username if user else lost.username or lost.email)
+        after_commit(self.session, partial(wait_out, time.monotonic()))
+        # By what was given: counting by the user would tell whose an e-mail is.
+        attempt = Attempt(self.address, lost.username or lost.email)
         await self.parts.limits.require_below(attempt)
+        user = await self._named(lost)
         if not await self._is_right(user, lost.password):
             await self.parts.limits.count(attempt)
             return False
@@ -141,11 +140,3 @@ class Recovery:
         if not await repository.use_up(connection, claims.jti, claims.expires_at, utc_now()):
             raise tokens.void()
         return connection
-
-    def _take_time(self) -> None:
-        end = time.monotonic() + _LEAST_SECONDS
-        after_commit(self.session, lambda: _wait_until(end))
-
-
-async def _wait_until(moment: float) -> None:
-    await asyncio.sleep(moment - time.monotonic())
