@@ -14,11 +14,13 @@ from dataquality.model import (
     Rule,
     ServerState,
     User,
+    new_stamp,
     permission,
     role_rule_association,
 )
 from dataquality.model.rules import ROLES, ROOT_ROLE, RULES, RoleSpec, RuleSpec
 
+ROOT_EMAIL = PLACEHOLDER
 ROOT_USERNAME = "root"
 FIRST_ROOT_PASSWORD = "root"  # noqa: S105 - known to everybody, hence the warning until it is changed
 
@@ -94,7 +96,7 @@ def _give(connection: Connection, role_id: int, rule_ids: Iterable[int]) -> None
 
 
 def _void_cached_rights(connection: Connection) -> None:
-    connection.execute(update(Authenticatable).values(stamp=Authenticatable.stamp + 1))
+    connection.execute(update(Authenticatable).values(stamp=new_stamp()))
 
 
 def _add_root_user(connection: Connection, hash_password: HashPassword) -> bool:
@@ -117,7 +119,7 @@ def _insert_root(connection: Connection, password_hash: str) -> int:
             id=user_id,
             username=ROOT_USERNAME,
             password=password_hash,
-            email=PLACEHOLDER,
+            email=ROOT_EMAIL,
             organization_id=_root_organization(connection),
         )
     )
