@@ -183,6 +183,7 @@ Flag = StrictBool
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_whole_number)]
 Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole_number)]
 Workers = Annotated[int, Field(ge=1, le=1024), BeforeValidator(_whole_number)]
+BodySize = Annotated[int, Field(ge=1, le=512), BeforeValidator(_whole_number)]
 LogSize = Annotated[int, Field(gt=16, le=10_000_000), BeforeValidator(_whole_number)]
 Hours = Annotated[float, Field(ge=0.5, le=87_600, allow_inf_nan=False), BeforeValidator(_number)]
 Text = Annotated[str, AfterValidator(_not_blank)]

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from vserver.config.fields import (
     Address,
     ApiPath,
+    BodySize,
     Count,
     DatabaseAddress,
     Email,
@@ -148,6 +149,14 @@ class Environment(Section):
             examples=[["10.0.0.7", "172.17.0.0/16"]],
         ),
     ] = ()
+    max_body_mib: Annotated[
+        BodySize,
+        Field(
+            description="MiB of the largest task or result, and of all large ones that are worked at at once: others "
+            "wait. The part of the server that takes them may use about ten times as much memory.",
+            examples=[256],
+        ),
+    ] = 256
     encryption_shape_check: Annotated[
         ShapeCheck,
         Field(

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from dataquality import __version__
+from dataquality.core.bodies import MIB, BodyMiddleware, Budget
 from dataquality.core.callers import TokenMiddleware
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError
@@ -37,11 +38,16 @@ Starter = Callable[[Context], Awaitable[None]]
 
 
 def create_app(
-    context: Context, *routers: APIRouter, on_start: Starter | None = None, on_stop: Starter | None = None
+    context: Context,
+    *routers: APIRouter,
+    on_start: Starter | None = None,
+    on_stop: Starter | None = None,
+    large_bodies: str | None = None,
 ) -> FastAPI:
     """An application with these routes below the API path, and the internal ones that every service has.
 
-    The context is closed when the application ends, after `on_stop`.
+    The context is closed when the application ends, after `on_stop`. `large_bodies` is a pattern of the paths below
+    the API path whose bodies may have `max_body_mib`; all others have a mebibyte at most.
     """
 
     @asynccontextmanager
@@ -68,6 +74,9 @@ def create_app(
         app.include_router(router, prefix="" if router.prefix.startswith("/internal") else settings.api_path)
     app.include_router(_internal(context))
     _shape_errors(app)
+    large = re.compile(re.escape(settings.api_path) + f"(?:{large_bodies})") if large_bodies else None
+    budget = Budget(settings.max_body_mib * MIB)
+    app.add_middleware(BodyMiddleware, budget=budget, large=large, refuse=_shaped)
     app.add_middleware(TokenMiddleware, context=context)
     app.add_middleware(MethodMiddleware)
     app.add_middleware(RequestMiddleware, service=settings.component)
@@ -197,6 +206,10 @@ def error_response(
 
 async def _api_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
+    return _shaped(error)
+
+
+def _shaped(error: ApiError) -> Response:
     return error_response(error.status, error.code, error.msg, error.fields, error.headers())
 
 

@@ -18,6 +18,8 @@ _POSTGRES_ARGUMENTS: dict[str, Any] = {
     "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60000 -c lock_timeout=15000",
 }
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000")
+_OUTSIZED = 4 << 20
+_MARK = "outsized"
 
 
 def async_url(url: str) -> URL:
@@ -34,7 +36,7 @@ def create_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         engine = create_async_engine(parsed, pool_size=pool_size, max_overflow=10)
         _prepare_sqlite(engine.sync_engine, begin="BEGIN IMMEDIATE")
         return engine
-    return create_async_engine(
+    engine = create_async_engine(
         parsed,
         pool_size=pool_size,
         max_overflow=10,
@@ -42,6 +44,21 @@ def create_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         pool_timeout=10,
         connect_args=_POSTGRES_ARGUMENTS,
     )
+    event.listen(engine.sync_engine.pool, "checkin", _drop_outsized)
+    return engine
+
+
+def mark_outsized(connection: AsyncConnection, size: int) -> None:
+    """Say how many characters of one row went over the connection; see `_drop_outsized`."""
+    if size > _OUTSIZED and connection.sync_connection is not None:
+        connection.sync_connection.info[_MARK] = True
+
+
+def _drop_outsized(_connection: Any, record: Any) -> None:
+    # The client's library never gives back the buffers that it once needed: a pool of such connections would fill
+    # the memory with nothing.
+    if record.info.pop(_MARK, False):
+        record.invalidate()
 
 
 def create_autocommit_engine(url: str) -> Engine:

@@ -76,6 +76,13 @@ class InProgress(ApiError):
         return {"Retry-After": "1"}
 
 
+class TooSlow(ApiError):
+    """The body did not come in time."""
+
+    status = 408
+    code = "too_slow"
+
+
 class TooLarge(ApiError):
     """The body is larger than the server takes."""
 

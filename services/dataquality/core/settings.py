@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """The same for one account, whoever tries: beyond the lock, which alone still costs a hash each time."""
     failure_window_seconds: int = 300
     two_factor_auth: bool = False
+    max_body_mib: int = 256
+    """MiB of the largest task or result, and of all large bodies that are in memory at once."""
     encryption_shape_check: ShapeCheck = "warn"
     """What is done with texts in an encrypted collaboration that do not look encrypted."""
     trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list[IPvAnyNetwork])

@@ -17,6 +17,8 @@ from dataquality.dispatch.result.endpoints import router as result
 from dataquality.dispatch.sockets.hub import Hub
 from dataquality.dispatch.task.endpoints import router as task
 
+_LARGE_BODIES = r"/task|/result/[0-9]+"
+
 
 def make_app(settings: Settings) -> FastAPI:
     """The application, with its connections still closed."""
@@ -24,7 +26,9 @@ def make_app(settings: Settings) -> FastAPI:
     kicker = Kicker(JobQueue(settings.redis_url))
     parts = DispatchParts(kicker, Hub(context, kicker))
     context.parts[DispatchParts] = parts
-    app = create_app(context, task, result, kill, port, internal, on_start=_start, on_stop=_stop)
+    app = create_app(
+        context, task, result, kill, port, internal, on_start=_start, on_stop=_stop, large_bodies=_LARGE_BODIES
+    )
     # Outermost: sockets have their own way with tokens, and no line in the log for each poll.
     app.add_middleware(_sockets_first, hub=parts.hub)
     return app

@@ -20,6 +20,9 @@ def _storable(text: str) -> str:
 
 
 def _encodable(text: str) -> bool:
+    # Costs nothing, where to encode a large result would cost a copy of it.
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

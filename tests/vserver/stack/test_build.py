@@ -207,3 +207,11 @@ def test_components_need_only_what_stands_before_them(home: Path) -> None:
             assert all(names.index(need) < names.index(part.name) for need in part.needs)
         with pytest.raises(KeyError):
             local(found(home, "    uri: sqlite:///a.sqlite\n")).component("postgres")
+
+
+def test_the_memory_of_dispatch_follows_from_the_largest_body(home: Path) -> None:
+    for keys, largest in (("", 256), ("    max_body_mib: 16\n", 16)):
+        dispatch = compose(found(home, keys)).component("dispatch")
+        assert dispatch.environment["DATAQUALITY_MAX_BODY_MIB"] == str(largest)
+        # Received, parsed, on its way to and from the database, rendered: nine copies at the worst moment.
+        assert dispatch.memory_mib == 512 + 9 * largest

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import Caller
+from dataquality.core.database import mark_outsized
 from dataquality.core.paging import Listing
 from dataquality.core.query import between, equal
 from dataquality.dispatch.among import among
@@ -89,7 +90,8 @@ async def find_result(connection: AsyncConnection, result_id: int, caller: Calle
 async def contents(connection: AsyncConnection, result_ids: Sequence[int]) -> dict[int, Any]:
     """The large texts of these results."""
     statement = select(ResultContent.result_id, ResultContent.input, ResultContent.result, ResultContent.log)
-    rows = await connection.execute(statement.where(among(connection, ResultContent.result_id, result_ids)))
+    rows = (await connection.execute(statement.where(among(connection, ResultContent.result_id, result_ids)))).all()
+    mark_outsized(connection, max((len(text or "") for row in rows for text in row[1:]), default=0))
     return {row.result_id: row for row in rows}
 
 

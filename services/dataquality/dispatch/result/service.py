@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.core.callers import NodeCaller
+from dataquality.core.database import mark_outsized
 from dataquality.core.errors import BadRequest, Forbidden, NotFound
 from dataquality.dispatch.events import announce
 from dataquality.dispatch.result.repository import find_result
@@ -74,6 +75,7 @@ def _case(leads_to: dict[Any, Any]) -> Any:
 
 async def _keep_texts(session: AsyncSession, result_id: int, texts: dict[str, str]) -> None:
     if texts:
+        mark_outsized(await session.connection(), sum(map(len, texts.values())))
         await session.execute(
             update(ResultContent)
             .where(ResultContent.result_id == result_id)
@@ -99,6 +101,15 @@ async def _is_known(session: AsyncSession, row: Any, told: dict[str, Any]) -> bo
     texts = {key: told[key] for key in _TEXTS if key in told}
     if not texts:
         return True
+    if not await _are_as_long(session, row.id, texts):
+        return False
     same = [getattr(ResultContent, key) == text for key, text in texts.items()]
     statement = select(ResultContent.result_id).where(ResultContent.result_id == row.id, *same)
     return await session.scalar(statement) is not None
+
+
+async def _are_as_long(session: AsyncSession, result_id: int, texts: dict[str, str]) -> bool:
+    """True if the texts that are there have the same lengths: asked first, for a large one is not sent for nothing."""
+    lengths = [func.length(getattr(ResultContent, key)).label(key) for key in texts]
+    there = (await session.execute(select(*lengths).where(ResultContent.result_id == result_id))).one_or_none()
+    return there is not None and all(getattr(there, key) == len(text) for key, text in texts.items())

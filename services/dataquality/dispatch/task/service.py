@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.core.callers import Caller, ContainerCaller, UserCaller
+from dataquality.core.database import mark_outsized
 from dataquality.core.errors import Forbidden, NotFound
 from dataquality.dispatch.ending import kill_task
 from dataquality.dispatch.events import announce
@@ -97,6 +98,7 @@ async def _insert_results(
     made = insert(Result).returning(Result.id, sort_by_parameter_order=True)
     ids = (await session.execute(made, rows)).scalars().all()
     contents = [{"result_id": identity, "input": one.input} for identity, one in zip(ids, asked, strict=True)]
+    mark_outsized(await session.connection(), max(len(one.input or "") for one in asked))
     await session.execute(insert(ResultContent), contents)
 
 

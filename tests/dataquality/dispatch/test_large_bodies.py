@@ -1,0 +1,142 @@
+"""Large tasks and results: up to a size, and within a memory that follows from it."""
+
+import json
+import threading
+import time
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.collaborations import World, new_world
+from support.databases import PostgresServer
+from support.services import Services, running_services
+from support.valkey import ValkeyServer
+
+MIB = 1 << 20
+COPIES = 9
+"""What the plan counts with (cli/vserver/stack/build.py)."""
+JSON = {"Content-Type": "application/json"}
+
+
+@contextmanager
+def server(postgres: PostgresServer, redis: str, folder: Path, most: int) -> Generator[Services]:
+    settings = {"DATAQUALITY_MAX_BODY_MIB": str(most)}
+    parts = ("auth", "entity", "dispatch")
+    with postgres.migrated_database() as url, running_services(folder, url, redis, parts, settings) as services:
+        yield services
+
+
+@pytest.fixture(scope="module")
+def world(
+    postgres_server: PostgresServer, valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """On a server that takes 8 MiB."""
+    folder = tmp_path_factory.mktemp("large")
+    with server(postgres_server, valkey_server.database(7), folder, 8) as services:
+        yield new_world(services)
+
+
+def results(world: World, number: int) -> list[str]:
+    site = world.sites[0]
+    asked = [world.ask(site)["id"] for _ in range(number)]
+    return [f"/result/{site.open_results(task_id=task)[0]['id']}" for task in asked]
+
+
+def answer_of(size: int) -> bytes:
+    """The body of so many bytes."""
+    body = {"status": "completed", "finished_at": "2026-11-23T10:00:00", "result": ""}
+    bare = len(json.dumps(body))
+    return json.dumps(body | {"result": "A" * (size - bare)}).encode()
+
+
+@contextmanager
+def peak_of(services: Services) -> Generator[list[int]]:
+    """The bytes that dispatch needs at most until the block ends, beyond what it needed before."""
+    process, ended, peak = psutil.Process(services.processes["dispatch"].pid), threading.Event(), [0]
+    before = process.memory_info().rss
+
+    def watch() -> None:
+        while not ended.wait(0.005):
+            peak[0] = max(peak[0], process.memory_info().rss - before)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def answer_four_at_once(world: World, size: int) -> int:
+    """The most memory that it took."""
+    body, site = answer_of(size * MIB), world.sites[0]
+    paths = results(world, 4)
+    with peak_of(world.services) as peak, ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(site.api.patch, path, content=body, headers=JSON, timeout=600) for path in paths]
+        answers = [call.result() for call in calls]
+    assert [answer.status_code for answer in answers] == [200] * 4
+    expected = json.loads(body)["result"]
+    assert all(answer.json()["result"] == expected for answer in answers)
+    return peak[0]
+
+
+def test_four_large_results_at_once_wait_for_one_another_within_the_memory(world: World) -> None:
+    assert answer_four_at_once(world, 8) < (COPIES * 8 + 40) * MIB
+    # Nor does it grow with time: what a connection once needed is not kept.
+    assert answer_four_at_once(world, 8) < (COPIES * 8 + 40) * MIB
+
+
+@pytest.mark.soak
+def test_four_results_of_the_largest_size_at_once_stay_within_the_plans_limit(
+    postgres_server: PostgresServer, valkey_server: ValkeyServer, tmp_path: Path
+) -> None:
+    with server(postgres_server, valkey_server.database(8), tmp_path, 256) as services:
+        assert answer_four_at_once(new_world(services), 256) < (COPIES * 256 + 350) * MIB
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_what_is_larger_is_refused_and_changes_nothing(world: World, is_streamed: bool) -> None:
+    [path] = results(world, 1)
+    body, site = answer_of(8 * MIB + 1), world.sites[0]
+    content = (body[start : start + MIB] for start in range(0, len(body), MIB)) if is_streamed else body
+    answer = site.api.patch(path, content=content, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert "8 MiB" in answer.json()["msg"]
+    assert "max_body_mib" in answer.json()["msg"]
+    assert site.api.get(path).json()["status"] == "pending"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_large_task_is_taken_and_other_addresses_take_a_mebibyte(world: World, is_streamed: bool) -> None:
+    site = world.sites[0]
+    question = world.question(organizations=[{"id": site.id, "input": "A" * (3 * MIB)}])
+
+    def sent(path: str) -> int:
+        body = json.dumps(question).encode()
+        return world.researcher.post(path, content=iter([body]) if is_streamed else body, headers=JSON).status_code
+
+    assert sent("/task") == 201
+    for path in ("/kill/task", "/organization", "/user", "/port"):
+        assert sent(path) == 413
+
+
+def test_nobody_who_is_not_signed_in_takes_the_room_of_others(world: World) -> None:
+    [path] = results(world, 1)
+    started = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        started.set()
+        yield b"{"
+        time.sleep(2)
+        yield b"}"
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(world.services.anyone.patch, path, content=slowly(), headers=JSON)
+        started.wait()
+        assert world.sites[0].api.patch(path, content=answer_of(8 * MIB), headers=JSON).status_code == 200
+    assert world.services.anyone.patch(path, content=answer_of(8 * MIB), headers=JSON).status_code == 401
