@@ -5,7 +5,7 @@ from dataquality.model.base import Base, Entity, UtcDateTime, utc_now
 from dataquality.model.collaboration import Collaboration, member
 from dataquality.model.enums import OnlineStatus, Operation, ResultStatus, Scope
 from dataquality.model.idempotency import KeptAnswer
-from dataquality.model.identity import Authenticatable, Node, NodeConfig, User
+from dataquality.model.identity import Authenticatable, Node, NodeConfig, User, new_stamp
 from dataquality.model.mail import Mail
 from dataquality.model.organization import Organization
 from dataquality.model.outbox import OutboxEvent
@@ -43,6 +43,7 @@ __all__ = [
     "User",
     "UtcDateTime",
     "member",
+    "new_stamp",
     "next_run_id",
     "next_run_id_statement",
     "permission",

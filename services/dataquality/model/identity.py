@@ -1,9 +1,10 @@
 """Who can hold a token: users and nodes."""
 
+import secrets
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dataquality.model.base import Entity, short_values, utc_now
@@ -16,10 +17,19 @@ if TYPE_CHECKING:
     from dataquality.model.task import Task
 
 
+def new_stamp() -> int:
+    """A stamp that no identity has had yet.
+
+    By chance and not by counting: Redis may still remember rights under the ids and stamps of another database, the
+    one that stood here before, or the same one before an older backup was put in its place.
+    """
+    return secrets.randbits(62)
+
+
 class Authenticatable(Entity):
     """What users and nodes share. Deleting a user or a node deletes its row here too (a trigger sees to it).
 
-    `stamp` rises whenever the rights of this identity change; what was cached under an older stamp is void.
+    `stamp` becomes another one whenever the rights of this identity change; what was cached under the old one is void.
     """
 
     __tablename__ = "authenticatable"
@@ -32,7 +42,9 @@ class Authenticatable(Entity):
     ip: Mapped[str | None]
     last_seen: Mapped[datetime | None]
     status: Mapped[OnlineStatus | None] = mapped_column(short_values(OnlineStatus, "status", 16))
-    stamp: Mapped[int] = mapped_column(default=1, server_default="1")
+    stamp: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer(), "sqlite"), default=new_stamp, server_default="1"
+    )
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     # passive_deletes: the ORM deletes the row here, and the foreign key takes the user or node along.

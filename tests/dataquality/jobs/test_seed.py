@@ -212,4 +212,4 @@ def test_what_was_cached_of_anyones_rights_is_void_when_roles_grow(connection: C
     connection.execute(delete(Rule).where(Rule.name == "event"))
     before = connection.execute(select(Authenticatable.stamp)).scalar_one()
     again(connection)
-    assert connection.execute(select(Authenticatable.stamp)).scalar_one() > before
+    assert connection.execute(select(Authenticatable.stamp)).scalar_one() != before

@@ -117,7 +117,7 @@ def test_what_is_not_said_has_its_default(world: World) -> None:
         node = session.get_one(Node, world.node)
         collaboration = session.get_one(Collaboration, world.collaboration)
         assert result.status.value == "pending"
-        assert (node.stamp, node.status, collaboration.encrypted) == (1, None, True)
+        assert (node.stamp is None, node.status, collaboration.encrypted) == (False, None, True)
         assert result.assigned_at.utcoffset() == result.updated_at.utcoffset() == node.created_at - node.created_at
 
 

@@ -230,6 +230,24 @@ def test_readers_at_the_same_time_keep_no_old_right_alive(
             reader.join()
 
 
+def test_what_redis_remembers_from_before_a_backup_was_restored_does_not_count(
+    there: Arrangement, organization: int
+) -> None:
+    user = there.user(organization, grants=VIEW)
+    api, root, rules = there.signed_in(user), there.signed_in(1), [there.rule(*grant) for grant in VIEW]
+    [backup] = there.rows("SELECT stamp FROM authenticatable WHERE id = :id", id=user)
+    assert statuses(api) == [200, 200, 200]
+    assert root.patch(f"/user/{user}", json={"rules": []}).status_code == 200
+    assert statuses(api) == [401, 401, 401]
+    # The database is as it was; Redis is not.
+    there.run("UPDATE authenticatable SET stamp = :stamp WHERE id = :id", id=user, **backup)
+    for rule in rules:
+        there.run("INSERT INTO userpermission (user_id, rule_id) VALUES (:user, :rule)", user=user, rule=rule)
+    assert statuses(api) == [200, 200, 200]
+    assert root.patch(f"/user/{user}", json={"rules": rules[:2]}).status_code == 200
+    assert statuses(api) == [200, 200, 401]
+
+
 def test_without_auth_only_what_is_remembered_is_answered_and_the_rest_is_a_503(
     there: Arrangement, services: Services, organization: int, valkey: ValkeyServer
 ) -> None:

@@ -1,9 +1,9 @@
-"""Raising stamps: what was remembered of somebody's rights is void from the commit on."""
+"""Changing stamps: what was remembered of somebody's rights is void from the commit on."""
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dataquality.model import Authenticatable, Role, permission
+from dataquality.model import Authenticatable, Role, new_stamp, permission
 from dataquality.model.rules import CONTAINER_ROLE, NODE_ROLE
 
 
@@ -22,4 +22,4 @@ async def void_role(connection: AsyncConnection, role_id: int) -> None:
 
 
 async def _void(connection: AsyncConnection, condition: ColumnElement[bool]) -> None:
-    await connection.execute(update(Authenticatable).where(condition).values(stamp=Authenticatable.stamp + 1))
+    await connection.execute(update(Authenticatable).where(condition).values(stamp=new_stamp()))

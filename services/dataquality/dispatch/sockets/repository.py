@@ -36,7 +36,7 @@ async def name_of(connection: AsyncConnection, identity: int) -> str:
 
 
 async def stamps(connection: AsyncConnection, identities: Sequence[int]) -> dict[int, int]:
-    """The stamps of those identities that still exist; a stamp rises when the rights change."""
+    """The stamps of those identities that still exist; a stamp changes with the rights."""
     statement = select(_identity.c.id, _identity.c.stamp).where(among(connection, _identity.c.id, identities))
     return {row.id: row.stamp for row in await connection.execute(statement)}
 

@@ -9,7 +9,7 @@ from dataquality.core.query import MAX_ID, between, equal, like
 from dataquality.entity.lists import row_of
 from dataquality.entity.node.schemas import NodeFilters
 from dataquality.entity.relations import node_config
-from dataquality.model import Authenticatable, Node
+from dataquality.model import Authenticatable, Node, new_stamp
 
 _identities = cast(Table, Authenticatable.__table__)
 _nodes = cast(Table, Node.__table__)
@@ -79,7 +79,7 @@ async def change(connection: AsyncConnection, identity: int, values: dict[str, A
     if own:
         await connection.execute(update(_nodes).where(_nodes.c.id == identity).values(own))
     if own.keys() & {"organization_id", "collaboration_id", "api_key_id"}:
-        inherited["stamp"] = _identities.c.stamp + 1
+        inherited["stamp"] = new_stamp()
     if inherited:
         await connection.execute(update(_identities).where(_identities.c.id == identity).values(inherited))
 
