@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from support.collaborations import World, new_world
 from support.databases import PostgresServer
+from support.gateway import behind_gateway
 from support.services import Services, running_services
 from support.valkey import ValkeyServer
 
@@ -109,6 +111,22 @@ def test_what_is_larger_is_refused_and_changes_nothing(world: World, is_streamed
     assert "8 MiB" in answer.json()["msg"]
     assert "max_body_mib" in answer.json()["msg"]
     assert site.api.get(path).json()["status"] == "pending"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_gateway_lets_large_bodies_through_and_says_what_is_too_large(world: World, is_streamed: bool) -> None:
+    taken, refused = results(world, 2)
+    headers = JSON | {"Authorization": f"Bearer {world.sites[0].api.token}"}
+    with behind_gateway(world.services) as server:
+
+        def sent(path: str, size: int) -> httpx.Response:
+            body = answer_of(size)
+            content = (body[start : start + MIB] for start in range(0, len(body), MIB)) if is_streamed else body
+            return httpx.patch(f"{server.url}/api{path}", content=content, headers=headers, timeout=60, trust_env=False)
+
+        assert sent(taken, 8 * MIB).status_code == 200
+        answer = sent(refused, 9 * MIB)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
