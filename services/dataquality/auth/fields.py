@@ -1,46 +1,15 @@
-"""Types of fields in requests, and of ids in paths."""
+"""Types of fields that only this service's requests have."""
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from dataquality.core.errors import NotFound
-from dataquality.core.query import MAX_ID
+from dataquality.core.fields import BodyId, Text
 
-_LONGEST_NAME = 255
-_LONGEST_TEXT = 10_000
+_MOST_CHARACTERS = 10_000
 _MOST_ITEMS = 1000
 
-
-def _storable(text: str) -> str:
-    # Postgres holds no zero characters, and half of a surrogate pair is no character at all.
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise PydanticCustomError("unstorable", "must not hold zero characters or halves of surrogate pairs")
-    return text
-
-
-def _possible(identity: int) -> int:
-    if identity > MAX_ID:
-        raise NotFound(f"There is nothing with the id {identity}.")
-    return identity
-
-
-class Body(BaseModel):
-    """The JSON body of a request: no conversions, unknown fields ignored."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-
-Text = Annotated[str, Field(max_length=_LONGEST_TEXT), AfterValidator(_storable)]
-"""Any text."""
-ShortText = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_storable)]
-"""A text of at most 255 characters."""
-Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME), AfterValidator(_storable)]
-"""A text of 1 to 255 characters."""
-BodyId = Annotated[int, Field(ge=1, le=MAX_ID)]
-"""An id in a body."""
+BoundedText = Annotated[Text, Field(max_length=_MOST_CHARACTERS)]
+"""A text of any use, but not of any length."""
 BodyIds = Annotated[list[BodyId], Field(max_length=_MOST_ITEMS)]
 """Ids in a body; the order means nothing."""
-PathId = Annotated[int, AfterValidator(_possible)]
-"""An id in a path; one larger than any id can be is unknown like others that are not there."""

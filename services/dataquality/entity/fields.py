@@ -4,16 +4,10 @@ import base64
 import binascii
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from dataquality.core.fields import Text
 from dataquality.core.query import MAX_ID, Boolean
-
-
-def _storable(text: str) -> str:
-    # Postgres holds no NUL, and half of a surrogate pair is no character at all.
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must not hold the character NUL or halves of surrogate pairs")
-    return text
 
 
 def _decoded(value: Any) -> Any:
@@ -29,7 +23,6 @@ def _decoded(value: Any) -> Any:
     return decoded
 
 
-Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[Text, Field(min_length=1)]
 PublicKey = Annotated[bytes, BeforeValidator(_decoded)]
 """Base64 on the wire, bytes inside; empty for "none"."""

@@ -5,14 +5,15 @@ from typing import Self
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from dataquality.auth.fields import Body, Text
+from dataquality.auth.fields import BoundedText
+from dataquality.core.fields import Body
 
 
 class Lost(Body):
     """Whose it is: by username, or where that is not given by e-mail."""
 
-    username: Text | None = None
-    email: Text | None = None
+    username: BoundedText | None = None
+    email: BoundedText | None = None
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
@@ -24,17 +25,17 @@ class Lost(Body):
 class TwoFactorLost(Lost):
     """The password stands in for the factor that is left."""
 
-    password: Text
+    password: BoundedText
 
 
 class PasswordReset(Body):
     """The token from the mail, and the password to come."""
 
-    reset_token: Text
-    password: Text
+    reset_token: BoundedText
+    password: BoundedText
 
 
 class TwoFactorReset(Body):
     """The token from the mail."""
 
-    reset_token: Text
+    reset_token: BoundedText

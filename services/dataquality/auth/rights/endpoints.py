@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from dataquality.auth.fields import PathId
 from dataquality.auth.rights.source import read_rights
 from dataquality.core.errors import NotFound
+from dataquality.core.fields import PathId
 from dataquality.core.internal import CallingService
 from dataquality.core.permissions import IdentityKind
 from dataquality.core.session import ReadConnection

@@ -4,13 +4,13 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dataquality.auth.fields import PathId
 from dataquality.auth.parts import LinkMaker
 from dataquality.auth.role import repository, service
 from dataquality.auth.role.policy import AnyUser, RoleCreator
 from dataquality.auth.role.render import render
 from dataquality.auth.role.schemas import Filter, RoleChange, RoleCreation
 from dataquality.auth.rule.render import render as render_rule
+from dataquality.core.fields import PathId
 from dataquality.core.idempotency import Once
 from dataquality.core.links import Links
 from dataquality.core.paging import Listing, Paging

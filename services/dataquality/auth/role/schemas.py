@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from dataquality.auth.fields import Body, BodyId, BodyIds, Name, Text
+from dataquality.auth.fields import BodyIds, BoundedText
+from dataquality.core.fields import Body, BodyId, Name
 from dataquality.core.query import Id, Words
 
 
@@ -13,7 +14,7 @@ class RoleCreation(Body):
     """A new role; without an organization, one of the caller's own."""
 
     name: Name
-    description: Text
+    description: BoundedText
     rules: BodyIds | None = None
     organization_id: BodyId | None = None
 
@@ -22,7 +23,7 @@ class RoleChange(Body):
     """What is to change; null, or left out: unchanged. `rules` replace what was there."""
 
     name: Name | None = None
-    description: Text | None = None
+    description: BoundedText | None = None
     rules: BodyIds | None = None
 
 

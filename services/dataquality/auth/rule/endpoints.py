@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from dataquality.auth.fields import PathId
 from dataquality.auth.parts import LinkMaker
 from dataquality.auth.rule import repository
 from dataquality.auth.rule.render import render
 from dataquality.auth.rule.schemas import Filter
 from dataquality.core.callers import UserCaller, caller_of
 from dataquality.core.errors import NotFound
+from dataquality.core.fields import PathId
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dataquality.auth.fields import Body, BodyId, Text
+from dataquality.auth.fields import BoundedText
+from dataquality.core.fields import Body, BodyId
 
 _SixDigits = Annotated[int, Field(ge=0, le=999_999)]
 
@@ -12,9 +13,9 @@ _SixDigits = Annotated[int, Field(ge=0, le=999_999)]
 class UserLogin(Body):
     """A user signs in; `mfa_code` is the code of the second factor, as text or as a number."""
 
-    username: Text
-    password: Text
-    mfa_code: Text | _SixDigits | None = None
+    username: BoundedText
+    password: BoundedText
+    mfa_code: BoundedText | _SixDigits | None = None
 
     @property
     def code(self) -> str:
@@ -27,11 +28,11 @@ class UserLogin(Body):
 class NodeLogin(Body):
     """A node signs in."""
 
-    api_key: Text
+    api_key: BoundedText
 
 
 class ContainerRequest(Body):
     """A node asks on behalf of an algorithm that it is about to start."""
 
     task_id: BodyId
-    image: Text
+    image: BoundedText

@@ -3,13 +3,13 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from dataquality.auth.fields import PathId
 from dataquality.auth.parts import LinkMaker, OurParts
 from dataquality.auth.password.policy import require_good
 from dataquality.auth.user import repository, service
 from dataquality.auth.user.policy import AnyUser, UserCreator, UserViewer
 from dataquality.auth.user.render import render
 from dataquality.auth.user.schemas import Filter, UserChange, UserCreation
+from dataquality.core.fields import PathId
 from dataquality.core.idempotency import Once
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession

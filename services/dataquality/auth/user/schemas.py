@@ -6,7 +6,8 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic_core import PydanticCustomError
 
-from dataquality.auth.fields import Body, BodyId, BodyIds, Name, ShortText, Text
+from dataquality.auth.fields import BodyIds, BoundedText
+from dataquality.core.fields import Body, BodyId, Name, ShortText
 from dataquality.core.query import Id, Instant, Words
 
 
@@ -16,7 +17,7 @@ class UserCreation(Body):
     username: Name
     firstname: ShortText
     lastname: ShortText
-    password: Text
+    password: BoundedText
     email: Name
     organization_id: BodyId | None = None
     roles: BodyIds | None = None

@@ -4,11 +4,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy import select
 
+from dataquality.core.fields import PathId
 from dataquality.core.internal import CallingService
 from dataquality.core.session import WriteSession, after_commit
 from dataquality.dispatch.ending import end_results
 from dataquality.dispatch.events import announce_kill
-from dataquality.dispatch.fields import PathId
 from dataquality.dispatch.parts import Kick
 from dataquality.model import Result, Task
 

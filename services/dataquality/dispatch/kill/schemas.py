@@ -1,6 +1,6 @@
 """What requests to kill may hold."""
 
-from dataquality.dispatch.fields import Body, BodyId
+from dataquality.core.fields import Body, BodyId
 
 
 class KillBody(Body):

@@ -7,10 +7,11 @@ from fastapi.responses import JSONResponse, Response
 
 from dataquality.core.callers import forbidden
 from dataquality.core.errors import NotFound
+from dataquality.core.fields import PathId
 from dataquality.core.idempotency import Once
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
-from dataquality.dispatch.fields import FilterId, PathId
+from dataquality.dispatch.fields import FilterId
 from dataquality.dispatch.port import service
 from dataquality.dispatch.port.policy import PortKeeper, PortLister, PortViewer
 from dataquality.dispatch.port.schemas import PortBody, PortFilters

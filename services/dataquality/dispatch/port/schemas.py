@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dataquality.dispatch.fields import Body, BodyId, FilterId, Filters, ShortText
+from dataquality.core.fields import Body, BodyId, ShortText
+from dataquality.dispatch.fields import FilterId, Filters
 
 
 class PortBody(Body):

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import forbidden
 from dataquality.core.errors import NotFound
+from dataquality.core.fields import PathId
 from dataquality.core.links import Links
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
 from dataquality.dispatch.among import among
-from dataquality.dispatch.fields import Includes, PathId
+from dataquality.dispatch.fields import Includes
 from dataquality.dispatch.parts import Kick, LinkMaker, Shape
 from dataquality.dispatch.result import service
 from dataquality.dispatch.result.policy import Answerer, ResultLister, ResultViewer, TaskResultViewer

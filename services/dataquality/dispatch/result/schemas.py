@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from dataquality.core.fields import Body, Text
 from dataquality.core.query import Instant
-from dataquality.dispatch.fields import Body, FilterId, Filters, Log, Text, Time
+from dataquality.dispatch.fields import FilterId, Filters, Log, Time
 from dataquality.model import ResultStatus
 
 

@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import Caller, forbidden
 from dataquality.core.errors import NotFound
+from dataquality.core.fields import PathId
 from dataquality.core.idempotency import Once
 from dataquality.core.links import Links
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
-from dataquality.dispatch.fields import Includes, PathId
+from dataquality.dispatch.fields import Includes
 from dataquality.dispatch.parts import Kick, LinkMaker, Shape
 from dataquality.dispatch.reach import collaborations_of
 from dataquality.dispatch.result.render import ResultRenderer

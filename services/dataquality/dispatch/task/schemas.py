@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from dataquality.core.fields import Body, BodyId, Name, ShortText, Text
 from dataquality.core.query import Words
-from dataquality.dispatch.fields import Body, BodyId, FilterId, Filters, Name, ShortText, Text
+from dataquality.dispatch.fields import FilterId, Filters
 
 _MOST_ORGANIZATIONS = 1000
 

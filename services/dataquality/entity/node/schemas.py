@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel
 
+from dataquality.core.fields import Text
 from dataquality.core.query import Id, Instant, Words
-from dataquality.entity.fields import Body, Flag, Reference, Text
+from dataquality.entity.fields import Body, Flag, Reference
 from dataquality.model import OnlineStatus
 
 

@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel
 
+from dataquality.core.fields import Text
 from dataquality.core.query import Id, Words
-from dataquality.entity.fields import Body, PublicKey, Text
+from dataquality.entity.fields import Body, PublicKey
 
 
 class OrganizationBody(Body):
