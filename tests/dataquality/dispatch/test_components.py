@@ -40,7 +40,7 @@ def health(services: Services, part: str) -> tuple[int, str]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -110,6 +110,9 @@ def _trouble(found: Container) -> str | None:
         return f"{found.service} ended with exit code {found.exit_code}"
     if found.state == "restarting":
         return f"{found.service} ends with exit code {found.exit_code} again and again"
+    if found.restarts and found.health != "healthy":
+        # Between two ends: it runs again for a moment, and what it ended with is forgotten.
+        return f"{found.service} ends again and again"
     return f"{found.service} did not become healthy" if found.health == "unhealthy" else None
 
 
