@@ -17,7 +17,7 @@ import httpx
 from support.processes import free_port
 
 _SERVICES = ("auth", "entity", "dispatch")
-_AUTH_NOUNS = {"token", "recover", "password", "user", "role", "rule", "health", "version"}
+_AUTH_NOUNS = {"token", "recover", "password", "user", "role", "rule", "health", "version", "openapi.json", "docs"}
 _ENTITY_NOUNS = {"organization", "collaboration", "node"}
 ROOT = ("root", "root")
 # One for all: a client of its own for each call would load the certificates of the whole world each time.

@@ -5,6 +5,8 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from dataquality.auth.described import OPERATIONS
+from dataquality.auth.openapi.endpoints import router as openapi
 from dataquality.auth.parts import AuthParts, make_parts
 from dataquality.auth.password.endpoints import router as password
 from dataquality.auth.recovery.endpoints import router as recovery
@@ -30,7 +32,11 @@ def make_app(settings: Settings) -> FastAPI:
     context.permissions = DatabasePermissions(context.database)
     context.parts[AuthParts] = make_parts(context)
     return create_app(
-        context, token, password, recovery, user, role, rule, server, rights, on_start=_start, on_stop=_stop
+        context,
+        *(token, password, recovery, user, role, rule, server, openapi, rights),
+        described=OPERATIONS,
+        on_start=_start,
+        on_stop=_stop,
     )
 
 

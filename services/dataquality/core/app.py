@@ -24,6 +24,7 @@ from dataquality.core.bodies import MIB, BodyMiddleware, Budget
 from dataquality.core.callers import TokenMiddleware
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError
+from dataquality.core.openapi import Table, describe
 from dataquality.core.redis import ping
 
 log = structlog.stdlib.get_logger(__name__)
@@ -40,6 +41,7 @@ Starter = Callable[[Context], Awaitable[None]]
 def create_app(
     context: Context,
     *routers: APIRouter,
+    described: Table | None = None,
     on_start: Starter | None = None,
     on_stop: Starter | None = None,
     large_bodies: str | None = None,
@@ -47,7 +49,8 @@ def create_app(
     """An application with these routes below the API path, and the internal ones that every service has.
 
     The context is closed when the application ends, after `on_stop`. `large_bodies` is a pattern of the paths below
-    the API path whose bodies may have `max_body_mib`; all others have a mebibyte at most.
+    the API path whose bodies may have `max_body_mib`; all others have a mebibyte at most. `described` tells of each
+    route what its types do not say.
     """
 
     @asynccontextmanager
@@ -73,6 +76,8 @@ def create_app(
     for router in routers:
         app.include_router(router, prefix="" if router.prefix.startswith("/internal") else settings.api_path)
     app.include_router(_internal(context))
+    app.state.description = partial(describe, app, settings.api_path, described or {})
+    app.add_api_route("/internal/openapi.json", _description, include_in_schema=False)
     _shape_errors(app)
     large = re.compile(re.escape(settings.api_path) + f"(?:{large_bodies})") if large_bodies else None
     budget = Budget(settings.max_body_mib * MIB)
@@ -173,6 +178,10 @@ def _internal(context: Context) -> APIRouter:
     router.add_api_route("/ready", ready)
     router.add_api_route("/metrics", metrics)
     return router
+
+
+async def _description(request: Request) -> Response:
+    return JSONResponse(request.app.state.description())
 
 
 async def _answers(check: Callable[[], Any]) -> bool:

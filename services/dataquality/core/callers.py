@@ -5,7 +5,6 @@ one that takes `caller: Annotated[Caller, permitted("node", Operation.VIEW, User
 them that hold the rule in some scope. Which rows they see is `readable_by(caller)` of each resource.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,22 +176,47 @@ _user = User.__table__
 _node = Node.__table__
 
 
+@dataclass(frozen=True)
+class OnlyKinds:
+    """A dependency: the caller, if it is of one of these kinds. The API's description reads the kinds from it."""
+
+    kinds: tuple[type[Caller], ...]
+
+    async def __call__(self, request: Request) -> Caller:
+        claims = await access_claims(request)
+        caller = await identify(context_of(request), claims, f"{request.method} {request.url.path}")
+        if self.kinds and not isinstance(caller, self.kinds):
+            raise Forbidden(f"This address is for {self.names} only.")
+        return caller
+
+    @property
+    def names(self) -> str:
+        """The kinds in words."""
+        return " and ".join(_KINDS[kind] for kind in self.kinds)
+
+
+@dataclass(frozen=True)
+class OnlyPermitted(OnlyKinds):
+    """The same, if the caller holds the rule in at least one scope."""
+
+    resource: str
+    operation: Operation
+
+    async def __call__(self, request: Request) -> Caller:
+        caller = await super().__call__(request)
+        if not caller.scopes(self.resource, self.operation):
+            raise forbidden(self.resource, self.operation)
+        return caller
+
+
 def caller_of(*kinds: type[Caller]) -> Any:
     """A dependency: the caller, if it is of one of these kinds."""
-    return Depends(_only(kinds))
+    return Depends(OnlyKinds(kinds))
 
 
 def permitted(resource: str, operation: Operation, *kinds: type[Caller]) -> Any:
     """A dependency: the caller, if it is of one of these kinds and holds the rule in at least one scope."""
-    only = _only(kinds)
-
-    async def dependency(request: Request) -> Caller:
-        caller = await only(request)
-        if not caller.scopes(resource, operation):
-            raise forbidden(resource, operation)
-        return caller
-
-    return Depends(dependency)
+    return Depends(OnlyPermitted(kinds, resource, operation))
 
 
 def forbidden(resource: str, operation: Operation) -> Forbidden:
@@ -205,15 +229,3 @@ def forbidden(resource: str, operation: Operation) -> Forbidden:
 def missing_grants(grants: list[Grant]) -> Forbidden:
     """The refusal to give what one lacks; names the first missing rule."""
     return Forbidden(f"You cannot give or take a rule that you lack: {grants[0].sentence}.")
-
-
-def _only(kinds: tuple[type[Caller], ...]) -> Callable[[Request], Awaitable[Caller]]:
-    async def dependency(request: Request) -> Caller:
-        claims = await access_claims(request)
-        caller = await identify(context_of(request), claims, f"{request.method} {request.url.path}")
-        if kinds and not isinstance(caller, kinds):
-            names = " and ".join(_KINDS[kind] for kind in kinds)
-            raise Forbidden(f"This address is for {names} only.")
-        return caller
-
-    return dependency

@@ -195,12 +195,13 @@ def _in_progress() -> InProgress:
     return InProgress(f"A request with this {HEADER} is being carried out. Send it again in a moment.")
 
 
-async def _once(request: Request) -> OnceOnly:
+async def once_of(request: Request) -> OnceOnly:
+    """The request with its key. Raises BadRequest for a malformed one."""
     given = request.headers.getlist(HEADER)
     if len(given) > 1 or (given and not _FORM.fullmatch(given[0])):
         raise BadRequest(f"Give one {HEADER} of 1 to 255 visible ASCII characters, without blanks; a UUID is best.")
     return OnceOnly(request, given[0] if given else None)
 
 
-Once = Annotated[OnceOnly, Depends(_once)]
+Once = Annotated[OnceOnly, Depends(once_of)]
 """Of a handler that creates: answers the same request once, however often it comes."""

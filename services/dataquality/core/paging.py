@@ -57,7 +57,8 @@ class Page:
         return JSONResponse(body, headers=headers)
 
 
-def _page(request: Request) -> Page:
+def page_of(request: Request) -> Page:
+    """The part of a list that a request asks for."""
     query = tuple(request.query_params.multi_items())
     number = _positive(request, "page")
     # Without a page it says nothing, and so cannot be wrong.
@@ -80,7 +81,7 @@ def _positive(request: Request, name: str) -> int | None:
     return int(text)
 
 
-Paging = Annotated[Page, Depends(_page)]
+Paging = Annotated[Page, Depends(page_of)]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -41,9 +41,12 @@ def _without_nul(text: str) -> str:
     return text
 
 
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
+_WORDS_OF_TRUTH = r"^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[01])$"
+_BOOLEAN = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, {"type": "string", "pattern": _WORDS_OF_TRUTH}]}
+_DAY_OR_TIME = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
+Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema(_BOOLEAN)]
 """True, False, 1 or 0 in any case: Python clients send `True`."""
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_DAY_OR_TIME)]
 """A date (its midnight, UTC) or a time; naive ones count as UTC."""
 Id = Annotated[int, Query(ge=1, le=MAX_ID)]
 Words = Annotated[str, Field(max_length=_LONGEST_TEXT), AfterValidator(_without_nul)]

@@ -8,6 +8,7 @@ from dataquality.core.app import create_app
 from dataquality.core.context import Context, make_context
 from dataquality.core.settings import Settings
 from dataquality.dispatch.celery import JobQueue
+from dataquality.dispatch.described import OPERATIONS
 from dataquality.dispatch.internal.endpoints import router as internal
 from dataquality.dispatch.kick import Kicker
 from dataquality.dispatch.kill.endpoints import router as kill
@@ -27,7 +28,12 @@ def make_app(settings: Settings) -> FastAPI:
     parts = DispatchParts(kicker, Hub(context, kicker))
     context.parts[DispatchParts] = parts
     app = create_app(
-        context, task, result, kill, port, internal, on_start=_start, on_stop=_stop, large_bodies=_LARGE_BODIES
+        context,
+        *(task, result, kill, port, internal),
+        described=OPERATIONS,
+        on_start=_start,
+        on_stop=_stop,
+        large_bodies=_LARGE_BODIES,
     )
     # Outermost: sockets have their own way with tokens, and no line in the log for each poll.
     app.add_middleware(_sockets_first, hub=parts.hub)

@@ -6,6 +6,7 @@ from dataquality.core.app import create_app
 from dataquality.core.context import make_context
 from dataquality.core.settings import Settings
 from dataquality.entity.collaboration.endpoints import router as collaborations
+from dataquality.entity.described import OPERATIONS
 from dataquality.entity.node.endpoints import recovery
 from dataquality.entity.node.endpoints import router as nodes
 from dataquality.entity.node.keys import ApiKeys
@@ -16,4 +17,4 @@ def make_app(settings: Settings) -> FastAPI:
     """The application with all routes of organizations, collaborations and nodes."""
     context = make_context(settings)
     context.parts[ApiKeys] = ApiKeys(settings.secret("api_key_pepper"))
-    return create_app(context, organizations, collaborations, nodes, recovery)
+    return create_app(context, organizations, collaborations, nodes, recovery, described=OPERATIONS)

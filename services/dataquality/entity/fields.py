@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from dataquality.core.fields import Text
 from dataquality.core.query import MAX_ID, Boolean
@@ -24,7 +24,14 @@ def _decoded(value: Any) -> Any:
 
 
 Name = Annotated[Text, Field(min_length=1)]
-PublicKey = Annotated[bytes, BeforeValidator(_decoded)]
+_LAST = "[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]="
+_BASE64 = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "pattern": f"^(?:[A-Za-z0-9+/]{{4}})*(?:{_LAST})?$",
+    "examples": ["cHVibGljIGtleQ=="],
+}
+PublicKey = Annotated[bytes, BeforeValidator(_decoded), WithJsonSchema(_BASE64)]
 """Base64 on the wire, bytes inside; empty for "none"."""
 Reference = Annotated[int, Field(strict=True, ge=-MAX_ID, le=MAX_ID)]
 """The id of something, which may not exist."""

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from dataquality.auth.fields import BodyIds, BoundedText
@@ -34,7 +34,7 @@ class UserChange(Body):
     organization_id: BodyId | None = None
     roles: BodyIds | None = None
     rules: BodyIds | None = None
-    password: object = None
+    password: Annotated[object, WithJsonSchema({"type": "null"})] = None
 
     @field_validator("password")
     @classmethod

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from dataquality.core.fields import Body, BodyId, Name, ShortText, Text
 from dataquality.core.query import Words
@@ -17,7 +17,8 @@ def _as_text(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict) else value
 
 
-Input = Annotated[Text, BeforeValidator(_as_text)]
+_TEXT_OR_OBJECT = {"anyOf": [{"type": "string"}, {"type": "object"}]}
+Input = Annotated[Text, BeforeValidator(_as_text), WithJsonSchema(_TEXT_OR_OBJECT)]
 
 
 class Addressee(Body):

@@ -1,0 +1,143 @@
+"""What the routes of this service are, for the API's description."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dataquality.core.openapi import Described, Listed, Table
+from dataquality.core.shapes import Id, Link, Links, Message, Moment, Shape
+from dataquality.model import ResultStatus
+
+
+class ResultPort(Shape):
+    """A port that an algorithm has open, inside its result."""
+
+    id: Id
+    port: Annotated[int, Field(ge=1, le=65535)]
+    label: str | None
+
+
+class Port(ResultPort):
+    """A port that an algorithm has open."""
+
+    result: Id
+
+
+class MiniNode(Shape):
+    """A node, inside a result."""
+
+    id: Id
+    name: str | None
+    ip: str | None
+    status: Literal["online", "offline"] | None
+    config: list[Id]
+
+
+class NoNode(Shape):
+    """Where the organization has no node any more."""
+
+
+class _AnyResult(Shape):
+    id: Id
+    status: ResultStatus
+    input: str | None
+    result: str | None
+    log: str | None
+    assigned_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    node: MiniNode | NoNode
+    ports: list[ResultPort]
+
+
+class ResultInTask(_AnyResult):
+    """The work of one organization, inside its task."""
+
+    organization: Id
+
+
+class PlainResult(ResultInTask):
+    """The work of one organization on a task, with plain ids."""
+
+    task: Id
+
+
+class _AnyTask(Shape):
+    id: Id
+    name: str | None
+    description: str | None
+    image: Annotated[str, Field(examples=["registry.example/average:1"])]
+    database: str | None
+    run_id: Annotated[int, Field(ge=1)]
+    initiator: Id | None
+    init_user: Id | None
+    collaboration: Link | None
+    parent: Link | None
+    children: Links
+    status: Annotated[str, Field(examples=["completed"])]
+    complete: bool
+    created_at: Moment | None
+    finished_at: Moment | None
+
+
+class BareTask(_AnyTask):
+    """A task, inside a result."""
+
+
+class Task(_AnyTask):
+    """A question to organizations."""
+
+    results: Links
+
+
+class TaskWithResults(_AnyTask):
+    """A task with its results whole."""
+
+    results: list[ResultInTask]
+
+
+class Result(_AnyResult):
+    """The work of one organization on a task."""
+
+    organization: Link | None
+    task: Link | None
+
+
+class ResultWithTask(_AnyResult):
+    """The same, with the task whole."""
+
+    organization: Link | None
+    task: BareTask
+
+
+_OWN = "{} {} at scope GLOBAL, or ORGANIZATION in collaborations that the own organization is a member of"
+_KILL = "create event at scope GLOBAL, COLLABORATION in collaborations of the own organization, or ORGANIZATION for {}"
+
+OPERATIONS: Table = {
+    "GET /task": Described("List tasks", Listed(Task | TaskWithResults), _OWN.format("view", "task")),
+    "POST /task": Described(
+        "Create a task",
+        Task,
+        "create task at scope GLOBAL, or ORGANIZATION; the own organization must be a member of the collaboration. "
+        "Algorithms: the image, the collaboration and the task of their token",
+        201,
+        (404,),
+    ),
+    "GET /task/{task_id}": Described("Show a task", Task | TaskWithResults, _OWN.format("view", "task")),
+    "DELETE /task/{task_id}": Described("Delete a task", Message, _OWN.format("delete", "task")),
+    "GET /task/{task_id}/result": Described(
+        "List the results of a task", Listed(PlainResult), _OWN.format("view", "result")
+    ),
+    "GET /collaboration/{collaboration_id}/task": Described(
+        "List the tasks of a collaboration", Listed(Task | TaskWithResults), _OWN.format("view", "task")
+    ),
+    "GET /result": Described("List results", Listed(Result | ResultWithTask), _OWN.format("view", "result")),
+    "GET /result/{result_id}": Described("Show a result", Result | ResultWithTask, _OWN.format("view", "result")),
+    "PATCH /result/{result_id}": Described("Answer a task", Result, "none: the node that is to answer"),
+    "POST /kill/task": Described("End a task", Message, _KILL.format("tasks there, too"), errors=(404,)),
+    "POST /kill/node/tasks": Described("End all tasks of a node", Message, _KILL.format("own nodes"), errors=(404,)),
+    "GET /port": Described("List ports", Listed(Port), _OWN.format("view", "port")),
+    "POST /port": Described("Tell of an open port", Port, "none: the node that runs the result", 201, (404,)),
+    "DELETE /port": Described("Tell that the ports of a result are closed", Message, "none: the node of the result"),
+    "GET /port/{port_id}": Described("Show a port", Port, _OWN.format("view", "port")),
+}

@@ -1,0 +1,141 @@
+"""What the routes of this service are, for the API's description."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dataquality.core.openapi import Described, Listed, Table
+from dataquality.core.shapes import Id, Link, Links, Message, Moment, Shape
+
+_Key = Annotated[str, Field(examples=["3b0cf8a6-4b4b-4d4f-8f0e-6d1f2a3b4c5d"])]
+
+
+class Organization(Shape):
+    """A party of collaborations."""
+
+    id: Id
+    name: Annotated[str | None, Field(examples=["Hospital North"])]
+    domain: Annotated[str | None, Field(examples=["north.example"])]
+    address1: str | None
+    address2: str | None
+    zipcode: str | None
+    country: str | None
+    public_key: Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"}, examples=[""])]
+    collaborations: Links
+    nodes: Links
+    users: Links
+    results: Links
+    roles: list[Id]
+
+
+class Collaboration(Shape):
+    """Organizations that compute together."""
+
+    id: Id
+    name: Annotated[str, Field(examples=["Heart study"])]
+    encrypted: bool
+    organizations: Links
+    nodes: Links
+    tasks: Links
+
+
+class NodeSetting(Shape):
+    """What a node told about itself."""
+
+    key: str
+    value: str
+
+
+class SimpleNode(Shape):
+    """A node inside its collaboration."""
+
+    id: Id
+    name: Annotated[str | None, Field(examples=["Hospital North - Heart study Node"])]
+    ip: str | None
+    status: Literal["online", "offline"] | None
+    last_seen: Moment | None
+    organization: Link | None
+    config: list[NodeSetting]
+
+
+class Node(SimpleNode):
+    """Where an organization computes for a collaboration."""
+
+    type: Literal["node"]
+    collaboration: Link | None
+
+
+class NewNodeWithKey(Node):
+    """A new node, with the key that is shown here and never again."""
+
+    api_key: _Key
+
+
+class ApiKey(Shape):
+    """A new key, shown here and never again."""
+
+    api_key: _Key
+
+
+_MEMBER = "view collaboration at scope GLOBAL, or ORGANIZATION for those that the own organization is a member of"
+_EDIT = "edit collaboration at scope GLOBAL"
+_NODE = "{} node at scope GLOBAL, or ORGANIZATION for nodes of the own organization"
+_SEE = (
+    "view organization at scope GLOBAL, COLLABORATION for partners in collaborations, or ORGANIZATION for the own one"
+)
+
+OPERATIONS: Table = {
+    "GET /organization": Described("List organizations", Listed(Organization), _SEE),
+    "POST /organization": Described(
+        "Create an organization", Organization, "create organization at scope GLOBAL", 201
+    ),
+    "GET /organization/{identity}": Described("Show an organization", Organization, _SEE),
+    "PATCH /organization/{identity}": Described(
+        "Change an organization",
+        Organization,
+        "edit organization at scope GLOBAL, or ORGANIZATION for the own one; a node only its public key",
+    ),
+    "GET /organization/{identity}/collaboration": Described(
+        "List the collaborations of an organization",
+        list[Collaboration],
+        "view collaboration at scope GLOBAL, or ORGANIZATION for the own organization",
+    ),
+    "GET /organization/{identity}/node": Described(
+        "List the nodes of an organization",
+        list[Node],
+        "view node at scope GLOBAL, or ORGANIZATION for the own organization",
+    ),
+    "GET /collaboration": Described("List collaborations", Listed(Collaboration), _MEMBER),
+    "POST /collaboration": Described(
+        "Create a collaboration", Collaboration, "create collaboration at scope GLOBAL"
+    ),
+    "GET /collaboration/{identity}": Described("Show a collaboration", Collaboration, _MEMBER),
+    "PATCH /collaboration/{identity}": Described("Change a collaboration", Collaboration, _EDIT),
+    "DELETE /collaboration/{identity}": Described(
+        "Delete a collaboration", Message, "delete collaboration at scope GLOBAL"
+    ),
+    "GET /collaboration/{identity}/organization": Described(
+        "List the organizations of a collaboration", Listed(Organization), _MEMBER
+    ),
+    "POST /collaboration/{identity}/organization": Described(
+        "Add an organization to a collaboration", Listed(Organization), _EDIT
+    ),
+    "DELETE /collaboration/{identity}/organization": Described(
+        "Take an organization out of a collaboration",
+        Listed(Organization),
+        "delete collaboration at scope GLOBAL",
+    ),
+    "GET /collaboration/{identity}/node": Described(
+        "List the nodes of a collaboration", Listed(SimpleNode), _MEMBER
+    ),
+    "POST /collaboration/{identity}/node": Described(
+        "Move a node to a collaboration", Listed(SimpleNode), _EDIT, 201
+    ),
+    "DELETE /collaboration/{identity}/node": Described("Delete a node of a collaboration", Message, _EDIT),
+    "GET /node": Described("List nodes", Listed(Node), _NODE.format("view")),
+    "POST /node": Described("Create a node", NewNodeWithKey, _NODE.format("create"), 201, (404,)),
+    "GET /node/{identity}": Described("Show a node", Node, _NODE.format("view") + "; an algorithm only its own"),
+    "PATCH /node/{identity}": Described("Change a node", Node, _NODE.format("edit")),
+    "DELETE /node/{identity}": Described("Delete a node", Message, _NODE.format("delete")),
+    "POST /recover/node": Described("Give a node a new API key", ApiKey, _NODE.format("edit"), errors=(404,)),
+}
