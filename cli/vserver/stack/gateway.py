@@ -128,7 +128,7 @@ def _routes(api_path: str, upstreams: Mapping[ServiceName, str]) -> list[str]:
         # The services' servers would answer to other words in plain text.
         f"@unknown not method {' '.join(_METHODS)}",
         "handle @unknown {",
-        f"\theader Allow \"{', '.join(_METHODS)}\"",
+        f'\theader Allow "{", ".join(_METHODS)}"',
         *_indent(_message("There is no such method.", "405")),
         "}",
         "handle /socket.io/* {",
@@ -175,7 +175,11 @@ def _proxy(upstream: str, *, sticky: bool) -> list[str]:
 
 def _errors() -> list[str]:
     text = "The service behind this address does not answer just now. Try again in a moment."
-    return ["handle_errors {", *_indent([*_every_reply()[1:], *_message(text, "{err.status_code}", "unavailable")]), "}"]
+    return [
+        "handle_errors {",
+        *_indent([*_every_reply()[1:], *_message(text, "{err.status_code}", "unavailable")]),
+        "}",
+    ]
 
 
 def _message(text: str, status: str, code: str = "http_error") -> list[str]:

@@ -105,7 +105,9 @@ OPERATIONS: Table = {
     "POST /token/node": Described("Sign in as a node", NodeTokens, errors=(401, 429), headers=_JWT),
     "POST /token/container": Described("A token for an algorithm", ContainerToken),
     "POST /token/refresh": Described(
-        "New tokens for a refresh token", UserTokens | NodeTokens, token="whoever holds a refresh token"  # noqa: S106
+        "New tokens for a refresh token",
+        UserTokens | NodeTokens,
+        token="whoever holds a refresh token",  # noqa: S106
     ),
     "PATCH /password/change": Described("Change one's own password", Message, errors=(429,)),
     "POST /recover/lost": Described("Ask for a mail to set a lost password", Message, errors=(429,)),

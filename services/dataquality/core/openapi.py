@@ -77,7 +77,9 @@ def describe(app: FastAPI, api_path: str, table: Table) -> Json:
             raise LookupError(f"no description of {name}")
         left.discard(name)
         operation = document["paths"][route.path_format][method.lower()]
-        paths.setdefault(route.path_format, {})[method.lower()] = _operation(operation, name, route, table[name], schemas)
+        paths.setdefault(route.path_format, {})[method.lower()] = _operation(
+            operation, name, route, table[name], schemas
+        )
     if left:
         raise LookupError(f"descriptions of routes that do not exist: {', '.join(sorted(left))}")
     _link(paths, api_path)
@@ -89,7 +91,11 @@ def describe(app: FastAPI, api_path: str, table: Table) -> Json:
 def public_routes(app: FastAPI, api_path: str) -> Iterator[Any]:
     """The routes that the gateway leads to and that the description tells of."""
     for route in iter_route_contexts(app.routes):
-        if isinstance(route.original_route, APIRoute) and route.include_in_schema and route.path.startswith(api_path + "/"):
+        if (
+            isinstance(route.original_route, APIRoute)
+            and route.include_in_schema
+            and str(route.path).startswith(api_path + "/")
+        ):
             yield route
 
 
@@ -98,7 +104,7 @@ def _operation(made: Json, name: str, route: Any, told: Described, schemas: Json
     only = next((call for call in calls if isinstance(call, OnlyKinds)), None)
     paged, once = page_of in calls, once_of in calls
     callers = only.names if only else told.token
-    operation = {
+    operation: Json = {
         "operationId": route.name,
         "tags": [name.split("/")[1]],
         "summary": told.summary,
@@ -191,6 +197,8 @@ def example_of(schema: Json, schemas: Json) -> Any:
     """An example of what a schema describes: its own where it has one, else one made from its parts."""
     if "$ref" in schema:
         return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "properties" in schema:
+        return _plain_example(schema, schemas)
     for key in ("example", "const", "default"):
         if schema.get(key) is not None:
             return schema[key]

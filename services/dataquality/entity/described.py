@@ -86,9 +86,7 @@ _SEE = (
 
 OPERATIONS: Table = {
     "GET /organization": Described("List organizations", Listed(Organization), _SEE),
-    "POST /organization": Described(
-        "Create an organization", Organization, "create organization at scope GLOBAL", 201
-    ),
+    "POST /organization": Described("Create an organization", Organization, "create organization at scope GLOBAL", 201),
     "GET /organization/{identity}": Described("Show an organization", Organization, _SEE),
     "PATCH /organization/{identity}": Described(
         "Change an organization",
@@ -106,9 +104,7 @@ OPERATIONS: Table = {
         "view node at scope GLOBAL, or ORGANIZATION for the own organization",
     ),
     "GET /collaboration": Described("List collaborations", Listed(Collaboration), _MEMBER),
-    "POST /collaboration": Described(
-        "Create a collaboration", Collaboration, "create collaboration at scope GLOBAL"
-    ),
+    "POST /collaboration": Described("Create a collaboration", Collaboration, "create collaboration at scope GLOBAL"),
     "GET /collaboration/{identity}": Described("Show a collaboration", Collaboration, _MEMBER),
     "PATCH /collaboration/{identity}": Described("Change a collaboration", Collaboration, _EDIT),
     "DELETE /collaboration/{identity}": Described(
@@ -125,12 +121,8 @@ OPERATIONS: Table = {
         Listed(Organization),
         "delete collaboration at scope GLOBAL",
     ),
-    "GET /collaboration/{identity}/node": Described(
-        "List the nodes of a collaboration", Listed(SimpleNode), _MEMBER
-    ),
-    "POST /collaboration/{identity}/node": Described(
-        "Move a node to a collaboration", Listed(SimpleNode), _EDIT, 201
-    ),
+    "GET /collaboration/{identity}/node": Described("List the nodes of a collaboration", Listed(SimpleNode), _MEMBER),
+    "POST /collaboration/{identity}/node": Described("Move a node to a collaboration", Listed(SimpleNode), _EDIT, 201),
     "DELETE /collaboration/{identity}/node": Described("Delete a node of a collaboration", Message, _EDIT),
     "GET /node": Described("List nodes", Listed(Node), _NODE.format("view")),
     "POST /node": Described("Create a node", NewNodeWithKey, _NODE.format("create"), 201, (404,)),

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from dataquality.auth.fields import BoundedText
@@ -12,6 +12,14 @@ from dataquality.core.fields import Body
 class Lost(Body):
     """Whose it is: by username, or where that is not given by e-mail."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
+                for name in ("username", "email")
+            ]
+        }
+    )
     username: BoundedText | None = None
     email: BoundedText | None = None
 

@@ -63,7 +63,7 @@ async def delete_role(caller: AnyUser, role_id: PathId, session: WriteSession) -
 
 
 @router.get("/{role_id:int}/rule")
-async def list_rules(
+async def list_rules_of_role(
     caller: AnyUser, role_id: PathId, page: Paging, links: LinkMaker, connection: ReadConnection
 ) -> JSONResponse:
     """The rules in a role."""
