@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from dataquality.core.errors import NotFound
-from dataquality.core.query import MAX_ID
+from dataquality.core.query import MAX_ID, Whole
 
 _LONGEST_NAME = 255
 
@@ -48,7 +48,7 @@ ShortText = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_stor
 """A text of at most 255 characters."""
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME), AfterValidator(_storable)]
 """A text of 1 to 255 characters."""
-BodyId = Annotated[int, Field(ge=1, le=MAX_ID)]
+BodyId = Annotated[int, Field(ge=1, le=MAX_ID), Whole]
 """An id in a body."""
 PathId = Annotated[int, AfterValidator(_possible)]
 """An id in a path; one larger than any id can be is unknown like others that are not there."""

@@ -24,6 +24,11 @@ def _boolean(value: Any) -> Any:
     raise ValueError("must be true, false, 1 or 0")
 
 
+def _whole(value: Any) -> Any:
+    # JSON knows one kind of number: 7.0 is 7, and some programs write it so.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _instant(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -44,6 +49,8 @@ def _without_nul(text: str) -> str:
 _WORDS_OF_TRUTH = r"^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[01])$"
 _BOOLEAN = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, {"type": "string", "pattern": _WORDS_OF_TRUTH}]}
 _DAY_OR_TIME = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
+Whole = BeforeValidator(_whole)
+"""For a whole number in a body, however it is written."""
 Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema(_BOOLEAN)]
 """True, False, 1 or 0 in any case: Python clients send `True`."""
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_DAY_OR_TIME)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from dataquality.core.fields import Text
-from dataquality.core.query import MAX_ID, Boolean
+from dataquality.core.query import MAX_ID, Boolean, Whole
 
 
 def _decoded(value: Any) -> Any:
@@ -33,7 +33,7 @@ _BASE64 = {
 }
 PublicKey = Annotated[bytes, BeforeValidator(_decoded), WithJsonSchema(_BASE64)]
 """Base64 on the wire, bytes inside; empty for "none"."""
-Reference = Annotated[int, Field(strict=True, ge=-MAX_ID, le=MAX_ID)]
+Reference = Annotated[int, Field(strict=True, ge=-MAX_ID, le=MAX_ID), Whole]
 """The id of something, which may not exist."""
 Flag = Boolean
 

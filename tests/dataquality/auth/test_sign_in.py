@@ -145,3 +145,8 @@ def test_no_answer_and_no_log_line_holds_a_secret(services: Services, there: Arr
 def let_time_pass(there: Arrangement, username: str, minutes: int) -> None:
     earlier = datetime.now(UTC) - timedelta(minutes=minutes)
     there.run('UPDATE "user" SET last_failed_login_at = :at WHERE username = :name', at=earlier, name=username)
+
+
+def test_a_code_may_be_written_as_any_whole_json_number(services: Services):
+    body = {"username": unique("nobody"), "password": "Wrong-1-word", "mfa_code": 123456.0}
+    assert services.anyone.post("/token/user", json=body).status_code == 401

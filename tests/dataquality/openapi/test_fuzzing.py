@@ -49,7 +49,12 @@ def run(server: Server, *options: str) -> "subprocess.CompletedProcess[str]":
         *("--config-file", str(HERE / "schemathesis.toml")),
         *("run", f"{server.url}/api/openapi.json", "--no-color", f"--seed={SEED}", *options),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS), "FUZZING_TOKENS": json.dumps(tokens_of(server))}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(TESTS),
+        "FUZZING_TOKENS": json.dumps(tokens_of(server)),
+        "FUZZING_KEPT": " ".join(str(_FAR + n) for n in range(4)),
+    }
     return subprocess.run(
         command, env=environment, cwd=server.services.folder, capture_output=True, text=True, check=False
     )

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from dataquality.auth.fields import BoundedText
 from dataquality.core.fields import Body, BodyId
+from dataquality.core.query import Whole
 
-_SixDigits = Annotated[int, Field(ge=0, le=999_999)]
+_SixDigits = Annotated[int, Field(ge=0, le=999_999), Whole]
 
 
 class UserLogin(Body):

@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import Field
 
 from dataquality.core.fields import Body, BodyId, ShortText
+from dataquality.core.query import Whole
 from dataquality.dispatch.fields import FilterId, Filters
 
 
 class PortBody(Body):
     """A port that the algorithm of a result has open."""
 
-    port: Annotated[int, Field(ge=1, le=65535)]
+    port: Annotated[int, Field(ge=1, le=65535), Whole]
     result_id: BodyId
     label: ShortText | None = None
 
