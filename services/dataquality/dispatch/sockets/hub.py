@@ -29,7 +29,10 @@ STRANGER_SECONDS = 60
 _AWAY = (Unavailable, SQLAlchemyError, RedisError, OSError)
 _RETRY_SECONDS = 1
 _ROUND_SECONDS = 15
-"""How often leases are renewed, and how long a socket may outlive the rights that it was opened with."""
+"""How often leases are renewed."""
+_STAMP_SECONDS = 1
+"""How long a socket may outlive the rights that it was opened with. Looked up in the database, one statement for all
+sockets: so it holds for whoever changed them (a service, the import, the shell), whatever Redis and the worker do."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Hub:
         """Listen to the channel, and keep what is known of the sockets fresh."""
         await self.server.start()
         self._begin(self._go_round())
+        self._begin(self._watch_stamps())
 
     async def stop(self) -> None:
         """Hang up on everybody."""
@@ -115,7 +119,7 @@ class Hub:
     async def _identified(self, claims: IdentityClaims) -> tuple[Caller, int | None] | None:
         if claims.type != "access":
             return None
-        # The stamp is read before the rights: a change in between is noticed on the next round.
+        # The stamp is read before the rights: a change in between is noticed at the next look.
         async with self._context.database.reading() as connection:
             stamp = (await stamps(connection, [claims.sub])).get(claims.sub)
         try:
@@ -241,14 +245,23 @@ class Hub:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _go_round(self) -> None:
-        """Renew the leases, and hang up on those whose rights changed: they come again and get what is theirs now."""
+        """Renew the leases."""
         while True:
             await asyncio.sleep(_ROUND_SECONDS)
             await self._presence.renew()
+
+    async def _watch_stamps(self) -> None:
+        """Hang up on those whose rights changed: they come again and get what is theirs now."""
+        was_away = False
+        while True:
+            await asyncio.sleep(_STAMP_SECONDS)
             try:
                 await self._hang_up_on_changed()
+                was_away = False
             except SQLAlchemyError as error:
-                log.warning("rights of sockets could not be checked", error=type(error).__name__)
+                if not was_away:
+                    log.warning("rights of sockets cannot be checked", error=type(error).__name__)
+                was_away = True
 
     async def _hang_up_on_changed(self) -> None:
         if not self._guests:
