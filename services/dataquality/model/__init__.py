@@ -6,6 +6,7 @@ from dataquality.model.collaboration import Collaboration, member
 from dataquality.model.enums import OnlineStatus, Operation, ResultStatus, Scope
 from dataquality.model.idempotency import KeptAnswer
 from dataquality.model.identity import Authenticatable, Node, NodeConfig, User, new_stamp
+from dataquality.model.liveness import KillWish, SocketLease
 from dataquality.model.mail import Mail
 from dataquality.model.organization import Organization
 from dataquality.model.outbox import OutboxEvent
@@ -23,6 +24,7 @@ __all__ = [
     "Collaboration",
     "Entity",
     "KeptAnswer",
+    "KillWish",
     "Mail",
     "Node",
     "NodeConfig",
@@ -38,6 +40,7 @@ __all__ = [
     "Rule",
     "Scope",
     "ServerState",
+    "SocketLease",
     "Task",
     "UsedToken",
     "User",

@@ -87,7 +87,8 @@ class Node(Authenticatable):
     """An organization's machine in one collaboration.
 
     `api_key_id` is the keyed look-up hash of the API key (64 hexadecimal digits); `api_key_hash` is an
-    argon2id hash as well, for keys that a person chose.
+    argon2id hash as well, for keys that a person chose. `can_kill` says whether it ends containers when told to: its
+    software tells by what it does; null as long as nobody knows.
     """
 
     __tablename__ = "node"
@@ -103,6 +104,7 @@ class Node(Authenticatable):
     api_key_hash: Mapped[str | None]
     collaboration_id: Mapped[int] = mapped_column(ForeignKey("collaboration.id", ondelete="CASCADE"), index=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id", ondelete="RESTRICT"), index=True)
+    can_kill: Mapped[bool | None]
 
     collaboration: Mapped["Collaboration"] = relationship(back_populates="nodes", lazy="raise")
     organization: Mapped["Organization"] = relationship(back_populates="nodes", lazy="raise")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dataquality.model.base import Base, Entity, short_values, utc_now
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from dataquality.model.organization import Organization
 
 
+_OPEN = text("finished_at IS NULL")
+_LIMITED = text("deadline IS NOT NULL")
+
+
 class Task(Entity):
     """One question to some organizations of a collaboration.
 
     Tasks that share a `run_id` (a task and its subtasks) share a temporary volume on each node. Whether a
     task is complete, its status and when it finished follow from its results and are not stored.
+    After its `deadline` what is open of it is ended.
     """
 
     __tablename__ = "task"
@@ -27,6 +32,7 @@ class Task(Entity):
     __table_args__ = (
         Index(None, "collaboration_id", "id"),
         Index(None, "init_user_id", "id"),
+        Index("ix_task_deadline", "deadline", postgresql_where=_LIMITED, sqlite_where=_LIMITED),
         {"sqlite_autoincrement": True},
     )
 
@@ -40,6 +46,7 @@ class Task(Entity):
     initiator_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id", ondelete="SET NULL"), index=True)
     init_user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    deadline: Mapped[datetime | None]
 
     collaboration: Mapped["Collaboration"] = relationship(back_populates="tasks", lazy="raise")
     parent: Mapped["Task | None"] = relationship(back_populates="children", remote_side="Task.id", lazy="raise")
@@ -53,7 +60,9 @@ class Result(Entity):
     """The part of one organization in a task. What was asked and answered lies in `ResultContent`.
 
     `started_at` and `finished_at` are what the node says; `received_at` (of the final answer) and
-    `updated_at` are the server's own.
+    `updated_at` are the server's own. `sign_in` is the newest sign-in of the node that answered for it (the id of its
+    refresh session: they only grow); older ones may answer no more. `offers` counts how often a run that was lost was
+    offered again.
     """
 
     __tablename__ = "result"
@@ -61,6 +70,7 @@ class Result(Entity):
         Index(None, "organization_id", "finished_at"),
         Index(None, "organization_id", "id"),
         Index(None, "node_id", "finished_at"),
+        Index("ix_result_open", "task_id", postgresql_where=_OPEN, sqlite_where=_OPEN),
         {"sqlite_autoincrement": True},
     )
 
@@ -77,6 +87,8 @@ class Result(Entity):
     finished_at: Mapped[datetime | None]
     received_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+    sign_in: Mapped[int | None]
+    offers: Mapped[int] = mapped_column(default=0, server_default="0")
 
     task: Mapped["Task"] = relationship(back_populates="results", lazy="raise")
     organization: Mapped["Organization"] = relationship(back_populates="results", lazy="raise")
