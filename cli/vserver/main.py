@@ -16,7 +16,10 @@ from vserver import commands
 from vserver.commands.output import write_error
 from vserver.errors import CommandError, ExitCode
 
-_ORDER = ("start", "stop", "list", "status", "files", "import", "version", "image", "autostart")
+_ORDER = (
+    "new", "start", "stop", "status", "list", "files", "attach", "shell", "import", "export", "version", "image",
+    "autostart",
+)  # fmt: skip
 _INTERRUPTED = 130
 
 

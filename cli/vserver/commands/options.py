@@ -13,8 +13,43 @@ if TYPE_CHECKING:
     from vserver.config.instance import Found, Instance
     from vserver.config.names import Scope
 
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: how it is used, line by line as it stands here."""
+    # \b keeps the help from filling the lines up.
+    return "\n".join(["\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)])
+
+
+def complete_name(context: typer.Context, incomplete: str) -> list[str]:
+    """The names of the configurations at the level that is looked at. Reads no file: it must answer at once."""
+    from vserver.config.folders import standard_folders
+
+    folder = standard_folders("user" if context.params.get("user") else "system").configuration
+    return sorted(path.stem for path in folder.glob("*.yaml") if path.stem.startswith(incomplete))
+
+
+def complete_environment(incomplete: str) -> list[str]:
+    """The names that an environment may have."""
+    from vserver.config.names import ENVIRONMENT_NAMES
+
+    return [name for name in ENVIRONMENT_NAMES if name.startswith(incomplete)]
+
+
+def complete_driver(incomplete: str) -> list[str]:
+    """The names of the drivers."""
+    return [name for name in ("compose", "local") if name.startswith(incomplete)]
+
+
 Name = Annotated[
-    str | None, typer.Option("-n", "--name", metavar="NAME", help="Name of the configuration.", show_default=False)
+    str | None,
+    typer.Option(
+        "-n",
+        "--name",
+        metavar="NAME",
+        help="Name of the configuration.",
+        show_default=False,
+        autocompletion=complete_name,
+    ),
 ]
 Config = Annotated[
     Path | None,
@@ -28,6 +63,7 @@ Environment = Annotated[
         metavar="[application|prod|acc|test|dev]",
         help="Environment. Default: the only one that is filled in, else prod.",
         show_default=False,
+        autocompletion=complete_environment,
     ),
 ]
 User = Annotated[
@@ -41,6 +77,7 @@ Driver = Annotated[
         metavar="[compose|local]",
         help="How to run it. Default: as it last ran, else compose where a Docker engine answers, else local.",
         show_default=False,
+        autocompletion=complete_driver,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object on standard output.")]
@@ -122,23 +159,12 @@ class Selection:
 
 def choose_one(question: str, choices: list[tuple[str, str]]) -> str:
     """Ask at the terminal; `choices` are what is shown and what it stands for."""
-    import sys
+    from vserver.commands.asking import Terminal
 
-    import questionary
-    from prompt_toolkit.output import create_output
-
-    # Standard output is for data alone, and may be a pipe.
-    answer: str | None = questionary.select(
-        question,
-        [questionary.Choice(shown, value) for shown, value in choices],
-        output=create_output(stdout=sys.stderr),
-    ).ask()
-    if answer is None:
-        raise KeyboardInterrupt
-    return answer
+    return Terminal().choose(question, choices)
 
 
-def again(command: Literal["status", "stop", "import", "start", "files"], instance: "Instance") -> str:
+def again(command: Literal["status", "stop", "import", "start", "files", "attach"], instance: "Instance") -> str:
     """The command line of another command for the same instance."""
     import shlex
 

@@ -50,7 +50,8 @@ class Layout:
 
     @property
     def placeholders(self) -> list[EnvironmentName]:
-        return [name for name in self.sections if name not in self.filled]
+        """Those that somebody may have forgotten; whoever writes `{}` knows that it is empty."""
+        return [name for name, found in self.sections.items() if not found.is_filled and found.value != {}]
 
 
 def section_path(name: EnvironmentName) -> KeyPath:

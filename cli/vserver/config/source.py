@@ -73,13 +73,30 @@ def dotted(at: KeyPath) -> str:
 
 def read_source(path: Path) -> Source:
     """Read a YAML file; ConfigurationError when it is not one."""
-    root = _compose(path, _read(path))
+    return parse_source(path, read_text(path))
+
+
+def parse_source(path: Path, text: str) -> Source:
+    """The same for a text that is, or may become, the content of this file."""
+    root = _compose(path, text)
     if root is None:
         raise _unusable(path, None, "the file is empty", _SHAPE)
     return _Converter(path).convert_document(root)
 
 
-def _read(path: Path) -> str:
+def value_of(text: str) -> object:
+    """What a value that is written as this text in a file comes to; the text itself where it is no YAML."""
+    converter = _Converter(Path())
+    try:
+        root = compose(text)
+        value = None if root is None else converter.convert(root, ())
+    except (NotYamlError, ConfigurationError):
+        return text
+    return text if converter.source.flaws else value
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration file; ConfigurationError when it is none."""
     try:
         if not path.exists():
             raise _unusable(path, None, "there is no such file", "Look at the spelling of its name")
