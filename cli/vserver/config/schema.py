@@ -14,6 +14,7 @@ from vserver.config.fields import (
     Flag,
     Hours,
     Image,
+    Instances,
     Network,
     Port,
     Secret,
@@ -24,7 +25,7 @@ from vserver.config.fields import (
     refusal,
 )
 from vserver.config.names import EnvironmentType
-from vserver.config.sections import Directories, Images, Logging, PasswordPolicy, Smtp, VpnServer
+from vserver.config.sections import Directories, Images, Logging, LostRuns, PasswordPolicy, Smtp, VpnServer
 
 SHORTEST_SECRET = 32
 _PLACEHOLDERS = frozenset({"super-secret-key!", "super-secret-key", "secret", "changeme", "change-me", "password"})
@@ -165,6 +166,17 @@ class Environment(Section):
             examples=["refuse"],
         ),
     ] = "warn"
+    lost_runs: Annotated[
+        LostRuns, Field(description="What happens to an algorithm that runs on a node which is gone.")
+    ] = LostRuns()
+    dispatch_instances: Annotated[
+        Instances,
+        Field(
+            description="How many processes hold the nodes' connections and take tasks and results, side by side; "
+            "when one dies, the others go on. Each may use as much memory as max_body_mib says.",
+            examples=[2],
+        ),
+    ] = 1
     workers: Annotated[
         Workers, Field(description="Processes that do background work (events, mail).", examples=[2])
     ] = 2

@@ -1,6 +1,6 @@
 """The groups of keys inside an environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -15,6 +15,7 @@ from vserver.config.fields import (
     LogFormat,
     LogLevel,
     LogSize,
+    Patience,
     Port,
     Secret,
     Section,
@@ -130,6 +131,30 @@ class PasswordPolicy(Section):
         Count, Field(description="Failed logins after which an account is blocked for a while.", examples=[5])
     ] = 5
     inactivation_minutes: Annotated[Count, Field(description="Minutes for which it stays blocked.", examples=[15])] = 15
+
+
+class LostRuns(Section):
+    """What happens to an algorithm that runs on a node which is gone."""
+
+    after_minutes: Annotated[
+        Patience,
+        Field(
+            description="Minutes without any sign of a node (no open socket, no call) after which what it runs is "
+            "lost. A connection that breaks for less costs nothing.",
+            examples=[1440],
+        ),
+    ] = 1440
+    then: Annotated[
+        Literal["fail", "offer_again"],
+        Field(
+            description="What becomes of a lost run: fail (it ends as `unknown error`), offer_again (it waits for the "
+            "node, which begins it anew).",
+            examples=["offer_again"],
+        ),
+    ] = "fail"
+    offers: Annotated[
+        Count, Field(description="How often one run is offered again before it fails after all.", examples=[3])
+    ] = 3
 
 
 class VpnServer(Section):

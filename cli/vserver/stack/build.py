@@ -11,6 +11,7 @@ from vserver.stack.plan import (
     ComponentName,
     Gateway,
     HttpCheck,
+    Kind,
     NativeCheck,
     Plan,
     Postgres,
@@ -18,6 +19,7 @@ from vserver.stack.plan import (
     PythonModule,
     Redis,
     SecretPlan,
+    instances_of,
 )
 from vserver.stack.site import PortUser, Site
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from vserver.config.instance import Instance
     from vserver.config.schema import Environment
 
-_READS: dict[ComponentName, tuple[str, ...]] = {
+_READS: dict[Kind, tuple[str, ...]] = {
     "postgres": ("postgres_password",),
     "redis": ("redis.conf",),
     "migrate": ("database_url", "redis_url", "api_key_pepper", "service_key"),
@@ -53,9 +55,11 @@ _COPIES = 9
 """How often what a large body holds is in memory at the worst moment: received, parsed, on its way to and from the
 database, rendered (measured: 8.2)."""
 
+_POOL = 20
+"""Connections to the database that one service may hold (`dataquality.core.database`)."""
+
 _Service = Literal["auth", "entity", "dispatch"]
 _Background = Literal["worker", "beat"]
-_SERVICES: tuple[_Service, ...] = ("auth", "entity", "dispatch")
 
 
 @dataclass(frozen=True)
@@ -102,15 +106,22 @@ class _Components:
         return (
             self._service("auth"),
             self._service("entity"),
-            self._service("dispatch", memory_mib=512 + _COPIES * self.environment.max_body_mib),
+            *(self._service("dispatch", name, memory_mib=self._dispatch_mib()) for name in self._dispatches()),
             self._background("worker", memory_mib=1024, stop_seconds=60),
             self._background("beat", memory_mib=256, stop_seconds=20),
         )
 
+    def _dispatches(self) -> tuple[ComponentName, ...]:
+        return instances_of("dispatch", self.environment.dispatch_instances)
+
+    def _dispatch_mib(self) -> int:
+        return 512 + _COPIES * self.environment.max_body_mib
+
     def _postgres(self) -> Component:
+        wanted = 100 + _POOL * self.environment.dispatch_instances + 2 * self.environment.workers
         return Component(
             name="postgres",
-            program=Postgres(),
+            program=Postgres(connections=max(Postgres.connections, wanted)),
             secrets=_READS["postgres"],
             health=NativeCheck(),
             port=self.site.port("postgres"),
@@ -139,12 +150,13 @@ class _Components:
             once=True,
         )
 
-    def _service(self, name: _Service, *, memory_mib: int = 512) -> Component:
+    def _service(self, kind: _Service, name: ComponentName = "", *, memory_mib: int = 512) -> Component:
+        name = name or kind
         return Component(
             name=name,
-            program=PythonModule(f"dataquality.{name}"),
+            program=PythonModule(f"dataquality.{kind}"),
             environment=self._environment(name) | self._listening(name),
-            secrets=_READS[name],
+            secrets=_READS[kind],
             needs=("redis", "migrate"),
             health=HttpCheck(),
             port=self.site.port(name),
@@ -170,13 +182,17 @@ class _Components:
         text = caddyfile(
             Listening(listens.port, listens.ip or None),
             self.environment.api_path,
-            {name: f"{self.site.host(name)}:{self.site.port(name)}" for name in _SERVICES},
+            {
+                "auth": [self._address("auth")],
+                "entity": [self._address("entity")],
+                "dispatch": [self._address(name) for name in self._dispatches()],
+            },
             self.environment.trusted_proxies,
         )
         return Component(
             name="gateway",
             program=Gateway(text),
-            needs=("auth", "entity", "dispatch"),
+            needs=("auth", "entity", *self._dispatches()),
             health=NativeCheck(),
             port=listens.port,
             published=self.published,
@@ -197,7 +213,7 @@ class _Components:
             "DATAQUALITY_API_PATH": settings.api_path,
             "DATAQUALITY_AUTH_URL": self._url("auth"),
             "DATAQUALITY_ENTITY_URL": self._url("entity"),
-            "DATAQUALITY_DISPATCH_URL": self._url("dispatch"),
+            **self._dispatch_urls(),
             "DATAQUALITY_WORKERS": str(settings.workers),
             "DATAQUALITY_ACCESS_TOKEN_HOURS": str(settings.token_expires_hours),
             "DATAQUALITY_REFRESH_TOKEN_HOURS": str(settings.refresh_token_expires_hours),
@@ -207,6 +223,9 @@ class _Components:
             "DATAQUALITY_TWO_FACTOR_AUTH": _flag(settings.two_factor_auth),
             "DATAQUALITY_MAX_BODY_MIB": str(settings.max_body_mib),
             "DATAQUALITY_ENCRYPTION_SHAPE_CHECK": settings.encryption_shape_check,
+            "DATAQUALITY_LOST_RUNS__AFTER_MINUTES": str(settings.lost_runs.after_minutes),
+            "DATAQUALITY_LOST_RUNS__THEN": settings.lost_runs.then,
+            "DATAQUALITY_LOST_RUNS__OFFERS": str(settings.lost_runs.offers),
             "DATAQUALITY_ALLOW_DROP_ALL": _flag(settings.allow_drop_all),
             "DATAQUALITY_TRUSTED_PROXIES": json.dumps(list(settings.trusted_proxies)),
             **_support_email(settings),
@@ -228,8 +247,16 @@ class _Components:
             "DATAQUALITY_LOGGING__LOGGERS": json.dumps(loggers),
         }
 
-    def _url(self, name: _Service) -> str:
-        return f"http://{self.site.host(name)}:{self.site.port(name)}"
+    def _dispatch_urls(self) -> dict[str, str]:
+        first, *more = [self._url(name) for name in self._dispatches()]
+        others = {"DATAQUALITY_DISPATCH_MORE_URLS": json.dumps(more)} if more else {}
+        return {"DATAQUALITY_DISPATCH_URL": first} | others
+
+    def _address(self, name: PortUser) -> str:
+        return f"{self.site.host(name)}:{self.site.port(name)}"
+
+    def _url(self, name: PortUser) -> str:
+        return f"http://{self._address(name)}"
 
 
 def _support_email(settings: "Environment") -> dict[str, str]:

@@ -47,6 +47,16 @@ class SmtpSettings(BaseModel):
     """Speak TLS from the first byte."""
 
 
+class LostRunSettings(BaseModel):
+    """The `lost_runs` section of the configuration."""
+
+    after_minutes: float = 1440
+    """Minutes without any sign of its node after which a run is lost."""
+    then: Literal["fail", "offer_again"] = "fail"
+    offers: int = 3
+    """How often one run is offered again before it fails after all."""
+
+
 class Settings(BaseSettings):
     """Settings of one component, from `DATAQUALITY_*`. Secrets are read from files when they are first asked for."""
 
@@ -62,6 +72,8 @@ class Settings(BaseSettings):
     auth_url: str = "http://127.0.0.1:8001"
     entity_url: str = "http://127.0.0.1:8002"
     dispatch_url: str = "http://127.0.0.1:8003"
+    dispatch_more_urls: list[str] = Field(default_factory=list[str])
+    """Of its further instances: any of them will do."""
     workers: int = 2
     access_token_hours: float = 6.0
     refresh_token_hours: float = 48.0
@@ -79,11 +91,17 @@ class Settings(BaseSettings):
     """MiB of the largest task or result, and of all large bodies that are in memory at once."""
     encryption_shape_check: ShapeCheck = "warn"
     """What is done with texts in an encrypted collaboration that do not look encrypted."""
+    lost_runs: LostRunSettings = Field(default_factory=LostRunSettings)
     trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list[IPvAnyNetwork])
     smtp: SmtpSettings | None = None
     """None: no mail can be sent."""
     support_email: str = "support@dataquality.ai"
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
+
+    @property
+    def dispatch_urls(self) -> list[str]:
+        """Of all instances of dispatch."""
+        return [self.dispatch_url, *self.dispatch_more_urls]
 
     @property
     def is_strict(self) -> bool:

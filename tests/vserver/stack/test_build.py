@@ -135,6 +135,7 @@ def test_the_services_are_told_what_the_configuration_says(home: Path) -> None:
     trusted_proxies: [10.0.0.0/8]
     support_email: help@server.example
     workers: 3
+    lost_runs: {after_minutes: 30, then: offer_again, offers: 5}
     logging: {level: DEBUG, file: own.log, backup_count: 7, max_size: 99, use_console: false,
               loggers: [{name: celery, level: WARNING}]}
 """,
@@ -151,6 +152,7 @@ def test_the_services_are_told_what_the_configuration_says(home: Path) -> None:
         "ACCESS_TOKEN_HOURS": "2.0", "REFRESH_TOKEN_HOURS": "3.0", "EMAIL_TOKEN_MINUTES": "9",
         "MAX_FAILED_ATTEMPTS": "4", "INACTIVATION_MINUTES": "8", "SUPPORT_EMAIL": "help@server.example",
         "TWO_FACTOR_AUTH": "true",
+        "LOST_RUNS__AFTER_MINUTES": "30", "LOST_RUNS__THEN": "offer_again", "LOST_RUNS__OFFERS": "5",
         "LOGGING__LEVEL": "DEBUG", "LOGGING__FILE": str(item.instance.log_folder / "own.log"),
         "LOGGING__USE_CONSOLE": "false", "LOGGING__BACKUP_COUNT": "7", "LOGGING__MAX_SIZE": "99",
     }  # fmt: skip
