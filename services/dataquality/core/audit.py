@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import get_contextvars
 
@@ -29,6 +29,15 @@ async def record(
             detail=detail,
             request_id=get_contextvars().get("request_id"),
         )
+    )
+
+
+def operator_entry(
+    action: str, subject_type: str, subject_id: int | None, detail: dict[str, Any] | None = None
+) -> Insert:
+    """The statement for one line about what the operator does with a job, past the API."""
+    return insert(AuditEntry).values(
+        actor_type="operator", action=action, subject_type=subject_type, subject_id=subject_id, detail=detail
     )
 
 

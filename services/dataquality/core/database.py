@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, event, make_url, text
 from sqlalchemy import create_engine as create_sync_engine
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 _POSTGRES_ARGUMENTS: dict[str, Any] = {
@@ -63,17 +64,26 @@ def _drop_outsized(_connection: Any, record: Any) -> None:
 
 def create_autocommit_engine(url: str) -> Engine:
     """A synchronous engine of one connection for jobs: each statement is a transaction of its own."""
+    return _create_job_engine(url, begin=None, isolation_level="AUTOCOMMIT")
+
+
+def create_transaction_engine(url: str) -> Engine:
+    """A synchronous engine of one connection for jobs that write in transactions; on SQLite they begin IMMEDIATE."""
+    return _create_job_engine(url, begin="BEGIN IMMEDIATE", isolation_level="READ COMMITTED")
+
+
+def _create_job_engine(url: str, begin: str | None, isolation_level: IsolationLevel) -> Engine:
     parsed = async_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_sync_engine(parsed.set(drivername="sqlite"), pool_size=1, max_overflow=0)
-        _prepare_sqlite(engine, begin=None)
+        _prepare_sqlite(engine, begin=begin)
         return engine
     return create_sync_engine(
         parsed,
         pool_size=1,
         max_overflow=0,
         pool_pre_ping=True,
-        isolation_level="AUTOCOMMIT",
+        isolation_level=isolation_level,
         connect_args=_POSTGRES_ARGUMENTS,
     )
 

@@ -6,11 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.core.outbox import append_event
-
-
-def room_of(collaboration_id: int) -> str:
-    """The room that the nodes of a collaboration are in."""
-    return f"collaboration_{collaboration_id}"
+from dataquality.core.rooms import room_of
 
 
 async def announce(session: AsyncSession, collaboration_id: int, event: str, *arguments: Any) -> None:

@@ -1,11 +1,11 @@
 """SQL of changing one's own password."""
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dataquality.auth.rights.source import ROOT_USERNAME
 from dataquality.auth.rights.stamps import void_user
-from dataquality.model import ROOT_PASSWORD_IS_DEFAULT, ServerState, User
+from dataquality.core.first_password import ended_by
+from dataquality.model import User
 
 users = User.__table__
 
@@ -22,7 +22,5 @@ async def forget_first_password(connection: AsyncConnection, user_id: int) -> No
 
     What was remembered of its rights is void: they say that it may do nothing else.
     """
-    others = select(users.c.id).where(users.c.username == ROOT_USERNAME, users.c.id != user_id).exists()
-    is_default = ServerState.key == ROOT_PASSWORD_IS_DEFAULT
-    if (await connection.execute(delete(ServerState).where(is_default, ~others))).rowcount:
+    if (await connection.execute(ended_by(user_id))).rowcount:
         await void_user(connection, user_id)

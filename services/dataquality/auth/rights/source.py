@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dataquality.auth.relations import Statement
 from dataquality.core.database import Database
 from dataquality.core.errors import Unauthorized
+from dataquality.core.first_password import ROOT_USERNAME
 from dataquality.core.permissions import Grant, IdentityKind, Permissions, Stamped
 from dataquality.model import (
     ROOT_PASSWORD_IS_DEFAULT,
@@ -22,7 +23,6 @@ from dataquality.model import (
 )
 from dataquality.model.rules import CONTAINER_ROLE, NODE_ROLE
 
-ROOT_USERNAME = "root"
 _ROLES: dict[IdentityKind, str] = {"node": NODE_ROLE, "container": CONTAINER_ROLE}
 
 

@@ -6,13 +6,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.auth.password.repository import forget_first_password
 from dataquality.auth.rights.guard import require_held, require_no_less, require_scope
-from dataquality.auth.rights.source import ROOT_USERNAME, grants_of_roles, grants_of_rules, grants_of_user
+from dataquality.auth.rights.source import grants_of_roles, grants_of_rules, grants_of_user
 from dataquality.auth.rights.stamps import void_user
 from dataquality.auth.user import policy, repository
 from dataquality.auth.user.schemas import UserChange, UserCreation
 from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
 from dataquality.core.errors import BadRequest, Forbidden, NotFound
+from dataquality.core.first_password import ROOT_USERNAME
 from dataquality.model import Operation
 
 _TEXTS = ("username", "firstname", "lastname", "email")

@@ -5,17 +5,12 @@ from collections.abc import Iterable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import Caller, NodeCaller
-from dataquality.dispatch.events import room_of
+from dataquality.core.rooms import own_room, room_of
 from dataquality.dispatch.sockets.repository import collaboration_ids
 from dataquality.model import Operation, Scope
 
 ALL_NODES = "all_nodes"
 """All nodes of the server; who joins it is nobody else's business."""
-
-
-def own_room(node_id: int) -> str:
-    """The room of one node."""
-    return f"node_{node_id}"
 
 
 async def rooms_of(connection: AsyncConnection, caller: Caller) -> list[str]:
