@@ -26,6 +26,18 @@ class BadRequest(ApiError):
     code = "bad_request"
 
 
+class Refused(BadRequest):
+    """Well-formed, but it cannot be done as things stand: a name is taken, a task has ended."""
+
+    code = "refused"
+
+
+class Conflict(BadRequest):
+    """It clashes with what another request did at the same moment."""
+
+    code = "conflict"
+
+
 class Unauthorized(ApiError):
     """Not signed in, or not allowed: the contract answers 401 to both."""
 

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dataquality.core.errors import BadRequest
+from dataquality.core.errors import Refused
 from dataquality.core.settings import ShapeCheck
 from dataquality.model import Collaboration
 
@@ -65,7 +65,7 @@ async def _warn(connection: AsyncConnection, collaboration_id: int, texts: Texts
 async def _refuse(connection: AsyncConnection, collaboration_id: int, texts: Texts) -> None:
     if fields := await _in_the_clear(connection, collaboration_id, texts):
         problem = "does not look encrypted: it must read key$iv$ciphertext, each in base64"
-        raise BadRequest(
+        raise Refused(
             f"The collaboration is encrypted, but this is not: {', '.join(fields)}. "
             "Set up encryption in the client or the node that sent it.",
             dict.fromkeys(fields, problem),

@@ -83,7 +83,7 @@ def test_an_encrypted_collaboration_takes_no_task_for_an_organization_without_a_
         world.root.patch(f"/organization/{second.id}", json={"public_key": empty})
         assert first.api.patch(f"/organization/{first.id}", json={"public_key": KEY}).status_code == 200
         answer = world.researcher.post("/task", json=world.question())
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+        assert (answer.status_code, answer.json()["code"]) == (400, "refused")
         msg = answer.json()["msg"]
         assert second.organization["name"] in msg
         assert first.organization["name"] not in msg

@@ -1,10 +1,10 @@
 """What a password must be. Each rule has a text of its own."""
 
-from dataquality.core.errors import BadRequest
+from dataquality.core.errors import Refused
 from dataquality.core.passwords import password_problem
 
 
 def require_good(password: str, field: str) -> None:
-    """Raise BadRequest, naming the field, for a password that is against the rules."""
+    """Raise Refused, naming the field, for a password that is against the rules."""
     if problem := password_problem(password):
-        raise BadRequest(f"The password must {problem}.", {field: f"must {problem}"})
+        raise Refused(f"The password must {problem}.", {field: f"must {problem}"})

@@ -16,7 +16,7 @@ from dataquality.core.addresses import Address
 from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
 from dataquality.core.context import Context
-from dataquality.core.errors import BadRequest, Unauthorized
+from dataquality.core.errors import Refused, Unauthorized
 from dataquality.core.session import after_commit
 from dataquality.model import utc_now
 
@@ -41,7 +41,7 @@ async def change(
         after_commit(session, partial(parts.limits.count, attempt))
         return False
     if wanted.new_password == wanted.current_password:
-        raise BadRequest("The new password must differ from the current one.", {"new_password": "must differ"})
+        raise Refused("The new password must differ from the current one.", {"new_password": "must differ"})
     require_good(wanted.new_password, "new_password")
     new = await parts.passwords.hash(wanted.new_password)
     connection = await session.connection()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from dataquality.core.errors import BadRequest, InvalidToken, Unauthorized
+from dataquality.core.errors import InvalidToken, Refused, Unauthorized
 from dataquality.core.tokens import TokenKey
 
 
@@ -39,22 +39,22 @@ def issue(key: TokenKey, purpose: Purpose, user: Any | None, lifetime: timedelta
 
 
 def read(key: TokenKey, purpose: Purpose, token: str) -> ResetClaims:
-    """What the token says. Raises Unauthorized for one that has expired, BadRequest for what is none."""
+    """What the token says. Raises Unauthorized for one that has expired, Refused for what is none."""
     try:
         claims = key.read_for(purpose, token.strip())
     except Unauthorized as error:
         raise Unauthorized("This reset token has expired. Ask for a new one.") from error
     except InvalidToken as error:
         text = "This is not a reset token for this purpose. Copy it from the mail as a whole, or ask for a new one."
-        raise BadRequest(text, {"reset_token": "is not valid"}) from error
+        raise Refused(text, {"reset_token": "is not valid"}) from error
     user_id, _, said = str(claims["sub"]).partition(":")
     return ResetClaims(int(user_id), said, str(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))
 
 
-def void() -> BadRequest:
+def void() -> Refused:
     """The refusal of a token that was good once."""
     text = "This reset token is void: it was used, or the account has changed since. Ask for a new one."
-    return BadRequest(text, {"reset_token": "is void"})
+    return Refused(text, {"reset_token": "is void"})
 
 
 def fingerprint(key: TokenKey, user: Any) -> str:

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, or_, select, true
 
 from dataquality.auth.rights.guard import require_scope
 from dataquality.core.callers import UserCaller, caller_of, permitted
-from dataquality.core.errors import BadRequest
+from dataquality.core.errors import Refused
 from dataquality.model import Operation, Role, Scope, permission
 from dataquality.model.rules import BUILT_IN_ROLES
 
@@ -36,13 +36,13 @@ def require(caller: UserCaller, operation: Operation, role: Any) -> None:
 
 
 def require_changeable(caller: UserCaller, operation: Operation, role: Any) -> None:
-    """As `require`, and raise BadRequest for a built-in role, which nobody changes."""
+    """As `require`, and raise Refused for a built-in role, which nobody changes."""
     require(caller, operation, role)
     if role.organization_id is None and role.name in BUILT_IN_ROLES:
-        raise BadRequest(f"The role {role.name} is built in and cannot be changed or deleted. Make a role of your own.")
+        raise Refused(f"The role {role.name} is built in and cannot be changed or deleted. Make a role of your own.")
 
 
 def require_free_name(name: str) -> None:
-    """Raise BadRequest for the name of a built-in role."""
+    """Raise Refused for the name of a built-in role."""
     if name in BUILT_IN_ROLES:
-        raise BadRequest(f"The name {name} belongs to a built-in role; choose another.", {"name": "is reserved"})
+        raise Refused(f"The name {name} belongs to a built-in role; choose another.", {"name": "is reserved"})

@@ -17,7 +17,7 @@ from dataquality.core.addresses import Address
 from dataquality.core.audit import record
 from dataquality.core.callers import NodeCaller
 from dataquality.core.context import Context
-from dataquality.core.errors import BadRequest, Unauthorized
+from dataquality.core.errors import Refused, Unauthorized
 from dataquality.core.keys import api_key_id
 from dataquality.core.tokens import ContainerSubject, IdentityClaims
 from dataquality.model import utc_now
@@ -77,13 +77,13 @@ async def container_token(
     """A token for an algorithm of a task that is still open. It does not expire, but is refused once the task ends."""
     task = await repository.task_for_container(connection, wanted.task_id)
     if task is None:
-        raise BadRequest(f"There is no task {wanted.task_id}.", {"task_id": "unknown"})
+        raise Refused(f"There is no task {wanted.task_id}.", {"task_id": "unknown"})
     if task.image != wanted.image:
         raise Unauthorized(f"Task {task.id} is for another image than {wanted.image!r}.")
     if task.collaboration_id != caller.collaboration_id:
         raise Unauthorized(f"Task {task.id} belongs to another collaboration than this node.")
     if not task.is_open:
-        raise BadRequest(f"Task {task.id} is complete; no algorithm may start for it any more.")
+        raise Refused(f"Task {task.id} is complete; no algorithm may start for it any more.")
     subject = ContainerSubject(
         node_id=caller.id,
         organization_id=caller.organization_id,

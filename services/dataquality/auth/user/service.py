@@ -12,7 +12,7 @@ from dataquality.auth.user import policy, repository
 from dataquality.auth.user.schemas import UserChange, UserCreation
 from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
-from dataquality.core.errors import BadRequest, Forbidden, NotFound
+from dataquality.core.errors import Forbidden, NotFound, Refused
 from dataquality.core.first_password import ROOT_USERNAME
 from dataquality.model import Operation
 
@@ -99,7 +99,7 @@ async def _new_values(
     given = {field: getattr(wanted, field) for field in (*_TEXTS, "organization_id")}
     values = {field: value for field, value in given.items() if value is not None and value != getattr(target, field)}
     if "username" in values and target.id != caller.id:
-        raise BadRequest("Only users themselves can change their username.", {"username": "is not yours to change"})
+        raise Refused("Only users themselves can change their username.", {"username": "is not yours to change"})
     for field in ("username", "email"):
         if field in values:
             await _require_free(connection, field, values[field], target.id)
@@ -167,4 +167,4 @@ async def _require_organization(connection: AsyncConnection, organization_id: in
 
 async def _require_free(connection: AsyncConnection, field: str, value: str, by_other_than: int | None = None) -> None:
     if await repository.is_taken(connection, field, value, by_other_than):
-        raise BadRequest(f"Another user has this {field} already; choose another.", {field: "is taken"})
+        raise Refused(f"Another user has this {field} already; choose another.", {field: "is taken"})

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.core.callers import Caller
-from dataquality.core.errors import BadRequest, NotFound
+from dataquality.core.errors import NotFound, Refused
 from dataquality.dispatch.ending import end_results, kill_task
 from dataquality.dispatch.events import announce
 from dataquality.dispatch.kill.policy import require_node_kill, require_task_kill
@@ -25,7 +25,7 @@ async def end_task(session: AsyncSession, caller: Caller, task_id: int) -> None:
         raise NotFound(f"There is no task with the id {task_id}.")
     require_task_kill(caller, task)
     if not await kill_task(session, task_id, task.collaboration_id):
-        raise BadRequest("This task is finished already.")
+        raise Refused("This task is finished already.")
 
 
 async def end_tasks_of_node(session: AsyncSession, caller: Caller, node_id: int) -> None:
@@ -35,7 +35,7 @@ async def end_tasks_of_node(session: AsyncSession, caller: Caller, node_id: int)
         raise NotFound(f"There is no node with the id {node_id}.")
     require_node_kill(caller, node)
     if node.status is not OnlineStatus.ONLINE:
-        raise BadRequest("This node is offline; it can be told nothing.")
+        raise Refused("This node is offline; it can be told nothing.")
     tasks = select(Task.id).where(Task.collaboration_id == node.collaboration_id)
     await end_results(session, Result.organization_id == node.organization_id, Result.task_id.in_(tasks))
     message = {"collaboration_id": node.collaboration_id, "node_id": node_id}

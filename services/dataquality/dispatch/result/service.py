@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.core.callers import NodeCaller
 from dataquality.core.database import mark_outsized
-from dataquality.core.errors import BadRequest, Forbidden, NotFound
+from dataquality.core.errors import Forbidden, NotFound, Refused
 from dataquality.dispatch.events import announce
 from dataquality.dispatch.result.repository import find_result
 from dataquality.dispatch.result.schemas import ResultPatch
@@ -90,8 +90,8 @@ async def _unchanged(session: AsyncSession, node: NodeCaller, result_id: int, to
     if await _is_known(session, row, told):
         return row
     if row.finished_at is not None:
-        raise BadRequest(f"Result {result_id} has ended already ({row.status.value}); it takes no other answer.")
-    raise BadRequest(f"Result {result_id} is {row.status.value!r}; it cannot become {told['status'].value!r}.")
+        raise Refused(f"Result {result_id} has ended already ({row.status.value}); it takes no other answer.")
+    raise Refused(f"Result {result_id} is {row.status.value!r}; it cannot become {told['status'].value!r}.")
 
 
 async def _is_known(session: AsyncSession, row: Any, told: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dataquality.core.errors import BadRequest
+from dataquality.core.errors import Refused
 from dataquality.dispatch.among import among
 from dataquality.dispatch.task.schemas import TaskBody
 from dataquality.model import Collaboration, Node, NodeConfig, Organization, User, member
@@ -18,19 +18,19 @@ _USERS, _ORGANIZATIONS = "allowed_users", "allowed_orgs"
 
 
 async def find(connection: AsyncConnection, body: TaskBody) -> dict[int, int]:
-    """The node of each organization that is asked. Raises BadRequest for those that cannot be asked."""
+    """The node of each organization that is asked. Raises Refused for those that cannot be asked."""
     asked = {organization.id for organization in body.organizations}
     members = set(await _members(connection, body.collaboration_id))
     if outsiders := asked - members:
-        raise BadRequest(f"These organizations do not belong to the collaboration: {_listed(outsiders)}.")
+        raise Refused(f"These organizations do not belong to the collaboration: {_listed(outsiders)}.")
     nodes = await _nodes(connection, body.collaboration_id)
     if without := asked - nodes.keys():
-        raise BadRequest(f"These organizations have no node in the collaboration: {_listed(without)}.")
+        raise Refused(f"These organizations have no node in the collaboration: {_listed(without)}.")
     return {organization_id: nodes[organization_id] for organization_id in asked}
 
 
 async def require_keys(connection: AsyncConnection, collaboration_id: int, asked: Iterable[int]) -> None:
-    """Raise BadRequest where the collaboration is encrypted and an organization that is asked has no public key.
+    """Raise Refused where the collaboration is encrypted and an organization that is asked has no public key.
 
     Nobody could encrypt what is meant for it, and it could never have been meant to travel in the clear.
     """
@@ -48,7 +48,7 @@ async def require_keys(connection: AsyncConnection, collaboration_id: int, asked
     )
     if without := (await connection.execute(statement)).all():
         names = ", ".join(f"{row.name or 'without a name'} (id {row.id})" for row in without)
-        raise BadRequest(
+        raise Refused(
             f"The collaboration is encrypted, and these organizations have no public key: {names}. "
             "Let each of them set its key first; a node that starts with encryption does so."
         )
@@ -62,7 +62,7 @@ async def is_member(connection: AsyncConnection, organization_id: int, collabora
 async def require_admission(
     connection: AsyncConnection, nodes: dict[int, int], organization_id: int, user_id: int | None
 ) -> None:
-    """Raise BadRequest when a node said that it takes no task of this user or organization.
+    """Raise Refused when a node said that it takes no task of this user or organization.
 
     A node that names users or organizations, by id or by name, takes tasks of any of those and of nobody else.
     """
@@ -77,7 +77,7 @@ async def require_admission(
         and not (allowed[node_id][_USERS] & user or allowed[node_id][_ORGANIZATIONS] & organization)
     ]
     if closed:
-        raise BadRequest(f"The nodes of these organizations take no tasks of this user: {_listed(closed)}.")
+        raise Refused(f"The nodes of these organizations take no tasks of this user: {_listed(closed)}.")
 
 
 async def _members(connection: AsyncConnection, collaboration_id: int) -> Sequence[int]:

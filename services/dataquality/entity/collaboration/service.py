@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from dataquality.core import audit
 from dataquality.core.callers import Caller
 from dataquality.core.client import ServiceClient
-from dataquality.core.errors import BadRequest
+from dataquality.core.errors import Refused
 from dataquality.entity import access
 from dataquality.entity.collaboration import policy, repository
 from dataquality.entity.collaboration.schemas import CollaborationChange, NewCollaboration
@@ -92,7 +92,7 @@ async def add_node(session: AsyncSession, caller: Caller, identity: int, node_id
     await _require(connection, caller, identity, Operation.EDIT)
     node = access.found("node", node_id, await nodes.find_place(connection, node_id))
     if node.collaboration_id == identity:
-        raise BadRequest(f"The node {node_id} is in the collaboration {identity} already.")
+        raise Refused(f"The node {node_id} is in the collaboration {identity} already.")
     await node_service.move(session, node, identity)
 
 
@@ -102,7 +102,7 @@ async def remove_node(session: AsyncSession, caller: Caller, identity: int, node
     await _require(connection, caller, identity, Operation.EDIT)
     node = access.found("node", node_id, await nodes.find_place(connection, node_id))
     if node.collaboration_id != identity:
-        raise BadRequest(f"The node {node_id} is not in the collaboration {identity}.")
+        raise Refused(f"The node {node_id} is not in the collaboration {identity}.")
     await node_service.remove(session, caller, node)
 
 
@@ -118,4 +118,4 @@ async def _require_organization(connection: AsyncConnection, organization_id: in
 
 async def _refuse_taken(connection: AsyncConnection, name: str, by_other_than: int | None) -> None:
     if await repository.name_is_taken(connection, name, by_other_than):
-        raise BadRequest(f"There is a collaboration named {name!r} already. Choose another name.", {"name": "is taken"})
+        raise Refused(f"There is a collaboration named {name!r} already. Choose another name.", {"name": "is taken"})

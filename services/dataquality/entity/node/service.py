@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.core import audit
 from dataquality.core.callers import Caller, forbidden
-from dataquality.core.errors import BadRequest
+from dataquality.core.errors import Refused
 from dataquality.entity import access
 from dataquality.entity.collaboration import repository as collaborations
 from dataquality.entity.node import policy, repository
@@ -86,14 +86,14 @@ async def remove(session: AsyncSession, caller: Caller, node: Any) -> None:
 
 
 async def require_place(connection: AsyncConnection, organization_id: int, collaboration_id: int) -> None:
-    """Raise BadRequest unless the organization is in the collaboration and has no node there."""
+    """Raise Refused unless the organization is in the collaboration and has no node there."""
     if not await collaborations.is_member(connection, collaboration_id, organization_id):
-        raise BadRequest(
+        raise Refused(
             f"The organization {organization_id} is not in the collaboration {collaboration_id}. "
             "Let it join the collaboration first."
         )
     if await repository.node_of(connection, organization_id, collaboration_id) is not None:
-        raise BadRequest(
+        raise Refused(
             f"The organization {organization_id} has a node in the collaboration {collaboration_id} already. "
             "Use that one, or delete it first."
         )
