@@ -8,44 +8,49 @@ from typing import Any
 import structlog
 from concurrent_log_handler import ConcurrentRotatingFileHandler
 
+from dataquality.core.log_lines import CONTEXT, formatter
+from dataquality.core.redaction import Redactor, secrets_in
 from dataquality.core.settings import LoggingSettings, Settings
 
 _KIB = 1024
+_CHATTY = ("uvicorn", "httpx", "asyncio", "sqlalchemy.engine", "engineio", "socketio", "kombu", "amqp")
+"""Libraries that drown everything else when the whole server is asked for DEBUG; by name they can be asked."""
+_NEVER_LOUDER = ("aiosqlite", "httpcore")
+"""They write what is sent and stored, with headers and values: the configuration refuses them by name as well."""
 
 
 def set_up_logging(settings: Settings) -> None:
     """Send the logs of this process, its libraries' included, where the configuration says."""
-    handlers = list(_handlers(settings.logging))
     root = logging.getLogger()
-    root.handlers[:] = handlers
+    root.handlers[:] = _handlers(settings.logging, Redactor(secrets_in(settings.secrets)))
     root.setLevel(settings.logging.level)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "alembic"):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = []
-        logger.propagate = True
-    # Our own line a request holds more (and no query string, which may hold names).
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    # These say what is sent, with headers, when the whole server is asked for DEBUG.
-    for name in ("httpcore", "httpx", "asyncio", "sqlalchemy.engine", "engineio", "socketio"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    for entry in settings.logging.loggers:
-        logging.getLogger(entry.name).setLevel(entry.level)
+    _set_levels(settings.logging)
     structlog.contextvars.bind_contextvars(component=settings.component)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.format_exc_info,
-            _render,
-        ],
+        processors=[structlog.stdlib.filter_by_level, structlog.contextvars.merge_contextvars, _render],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
 
 
-def _handlers(settings: LoggingSettings) -> "list[logging.Handler]":
-    formatter = _ContextFormatter(settings.format, settings.datefmt)
+def _set_levels(settings: LoggingSettings) -> None:
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "alembic"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = []
+        logger.propagate = True
+    # Our own line a request holds more (and no query string, which may hold names).
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    root = logging.getLogger().level
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.INFO if name == "uvicorn" else logging.WARNING, root))
+    for entry in settings.loggers:
+        logging.getLogger(entry.name).setLevel(entry.level)
+    for name in _NEVER_LOUDER:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root))
+
+
+def _handlers(settings: LoggingSettings, redact: Redactor) -> "list[logging.Handler]":
     handlers: list[logging.Handler] = []
     if settings.file is not None:
         handlers.append(
@@ -60,32 +65,12 @@ def _handlers(settings: LoggingSettings) -> "list[logging.Handler]":
     if settings.use_console or not handlers:
         handlers.append(logging.StreamHandler(sys.stderr))
     for handler in handlers:
-        handler.setFormatter(formatter)
+        handler.setFormatter(formatter(settings.format, settings.datefmt, redact))
     return handlers
 
 
-class _ContextFormatter(logging.Formatter):
-    """Adds the context to lines of libraries too, which know nothing of it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        if getattr(record, "has_context", False):
-            return line
-        context = _pairs(structlog.contextvars.get_contextvars())
-        first, _, rest = line.partition("\n")
-        return "\n".join(part for part in (f"{first}{context}", rest) if part)
-
-
-def _render(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> tuple[tuple[str], dict[str, dict[str, bool]]]:
+def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
     message = str(event.pop("event"))
-    exception = event.pop("exception", None)
-    line = message + _pairs(event)
-    return (f"{line}\n{exception}" if exception else line,), {"extra": {"has_context": True}}
-
-
-def _pairs(context: MutableMapping[str, Any] | dict[str, Any]) -> str:
-    return "".join(
-        f" {key}={value!r}" if " " in str(value) else f" {key}={value}" for key, value in sorted(context.items())
-    )
+    # The standard library's own words for an error's trace.
+    told = {name: event.pop(name) for name in ("exc_info", "stack_info") if name in event}
+    return (message,), {"extra": {CONTEXT: dict(event)}, **told}
