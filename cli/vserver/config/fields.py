@@ -118,13 +118,21 @@ def _folder(value: Path) -> Path:
 
 
 def _log_format(value: str) -> str:
-    record = logging.LogRecord("name", logging.INFO, "path", 1, "message", None, None)
+    if value == JSON_LINES:
+        return value
+    record = logging.LogRecord("name", logging.INFO, "path", 1, _PROBE, None, None)
+    # What only newer Pythons know would fail in the server's image.
+    record.__dict__.pop("taskName", None)
     try:
-        logging.Formatter(value).format(record)
+        line = "" if _TOO_WIDE.search(value) else logging.Formatter(value).format(record)
     except (ValueError, KeyError, TypeError):
+        line = ""
+    if _PROBE not in line or not value.isprintable():
         raise refusal(
-            "a format of Python's logging with fields such as %(asctime)s, %(levelname)s and %(message)s"
-        ) from None
+            "json, or one line in the form that Python's logging takes, with %(message)s and fields such as "
+            "%(asctime)s, %(name)s and %(levelname)s",
+            "Each field ends with a letter: %(message)s. The context (request_id=...) follows by itself",
+        )
     return value
 
 
@@ -177,6 +185,10 @@ def _off_is_a_word(value: object) -> object:
     return "off" if value is False else value
 
 
+JSON_LINES = "json"
+"""The `format` that asks for one JSON object a line."""
+_TOO_WIDE = re.compile(r"\)[^A-Za-z]*[0-9]{4}")
+_PROBE = "\x00message\x00"
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"]
 ShapeCheck = Annotated[Literal["off", "warn", "refuse"], BeforeValidator(_off_is_a_word)]
 Flag = StrictBool

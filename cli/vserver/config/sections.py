@@ -26,11 +26,23 @@ from vserver.config.fields import (
 )
 
 
+_TELL_ALL = ("aiosqlite", "httpcore")
+_NOT_LOUDER = frozenset({"CRITICAL", "ERROR", "WARNING"})
+
+
 class Logger(Section):
     """The level of one library's or module's log."""
 
     name: Annotated[Text, Field(description="Name of the logger.", examples=["sqlalchemy.engine"])]
     level: Annotated[LogLevel, Field(description="Least level that it writes.", examples=["WARNING"])]
+
+    @field_validator("level")
+    @classmethod
+    def _no_secrets(cls, level: LogLevel, info: ValidationInfo) -> LogLevel:
+        name = str(info.data.get("name"))
+        if level not in _NOT_LOUDER and name.split(".")[0] in _TELL_ALL:
+            raise refusal(f"WARNING, ERROR or CRITICAL for {name}", "Below that it would write passwords to the log")
+        return level
 
 
 class Logging(Section):
@@ -51,11 +63,19 @@ class Logging(Section):
     )
     format: Annotated[
         LogFormat,
-        Field(description="Form of a line, as Python's logging.Formatter takes it.", examples=["%(message)s"]),
+        Field(
+            description="Form of a line, as Python's logging.Formatter takes it; the context (request_id=...) follows "
+            "each line by itself. Or json: one JSON object a line.",
+            examples=["%(asctime)s %(levelname)s %(message)s", "json"],
+        ),
     ] = "%(asctime)s - %(name)-14s - %(levelname)-8s - %(message)s"
     datefmt: Annotated[
         DateFormat,
-        Field(description="Form of %(asctime)s, as Python's strftime takes it.", examples=["%H:%M:%S"]),
+        Field(
+            description="Form of %(asctime)s, as Python's strftime takes it; times are UTC. With format json, of the "
+            "field time, which without this key is as ISO 8601 says.",
+            examples=["%H:%M:%S"],
+        ),
     ] = "%Y-%m-%d %H:%M:%S"
     loggers: Annotated[tuple[Logger, ...], Field(description="Levels of single libraries or modules.")] = ()
 

@@ -26,6 +26,7 @@ from vserver.stack.site import PortUser, Site
 if TYPE_CHECKING:
     from vserver.config.instance import Instance
     from vserver.config.schema import Environment
+    from vserver.config.sections import Logging
 
 _READS: dict[Kind, tuple[str, ...]] = {
     "postgres": ("postgres_password",),
@@ -243,7 +244,7 @@ class _Components:
             "DATAQUALITY_LOGGING__BACKUP_COUNT": str(logging.backup_count),
             "DATAQUALITY_LOGGING__MAX_SIZE": str(logging.max_size),
             "DATAQUALITY_LOGGING__FORMAT": logging.format,
-            "DATAQUALITY_LOGGING__DATEFMT": logging.datefmt,
+            "DATAQUALITY_LOGGING__DATEFMT": _date_format(logging),
             "DATAQUALITY_LOGGING__LOGGERS": json.dumps(loggers),
         }
 
@@ -257,6 +258,11 @@ class _Components:
 
     def _url(self, name: PortUser) -> str:
         return f"http://{self._address(name)}"
+
+
+def _date_format(logging: "Logging") -> str:
+    """Empty: ISO 8601, which a JSON line has unless another form was asked for."""
+    return "" if logging.format == "json" and "datefmt" not in logging.model_fields_set else logging.datefmt
 
 
 def _support_email(settings: "Environment") -> dict[str, str]:
