@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; its exit code. Every error ends here, as one message with one remedy."""
     as_json = "--json" in arguments
     try:
-        return int(build_app()(list(arguments), prog_name="vserver", standalone_mode=False) or ExitCode.OK)
+        code = int(build_app()(list(arguments), prog_name="vserver", standalone_mode=False) or ExitCode.OK)
     except CommandError as error:
         return _failed(error, as_json)
     except TyperException as error:
@@ -62,10 +62,12 @@ def run(arguments: Sequence[str]) -> int:
         hint = "Run it as root, or with --user for what is your own."
         return _failed(CommandError(f"{error.filename}: {error.strerror}", hint, ExitCode.UNREACHABLE), as_json)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted\n")
-        return _INTERRUPTED
+        code = _INTERRUPTED
     except Exception:
         return _failed(_fault(traceback.format_exc()), as_json)
+    if code == _INTERRUPTED:
+        sys.stderr.write("interrupted\n")
+    return code
 
 
 def _failed(error: CommandError, as_json: bool) -> int:
