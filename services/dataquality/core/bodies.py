@@ -1,17 +1,18 @@
 """Bodies of requests: how large they may be, and how many bytes of large ones are in memory at once.
 
 A large body is not read before there is room for it. Whoever finds none waits, first come first served: the sender is
-held up by its own connection, nothing is refused and nothing is kept. The room is given back with the answer, which
-may hold as much as the request.
+held up by its own connection, nothing is refused and nothing is kept. The room is given back with the answer. Large
+texts in answers take room of the same budget (`room_of_answer`).
 """
 
 import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from dataquality.core.errors import ApiError, BadRequest, TooLarge, TooSlow
@@ -20,7 +21,10 @@ MIB = 1 << 20
 SMALL = MIB
 """Bytes of a body up to which nobody counts: the most for all routes but those that take large bodies."""
 _SECONDS_BETWEEN_CHUNKS = 30
+_ROOM = "room"
 Refuse = Callable[[ApiError], Response]
+Room = Callable[[int], AbstractAsyncContextManager[None]]
+"""Waits until so many bytes may be in memory, and holds them until its block ends."""
 
 
 class Budget:
@@ -29,11 +33,13 @@ class Budget:
     def __init__(self, size: int) -> None:
         self.size = size
         self._free = size
+        self._beyond = asyncio.Lock()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def room_for(self, size: int) -> AsyncGenerator[None]:
-        """Wait for room, and hold it until the block ends. `size` is at most that of the budget."""
+        """Wait for room, and hold it until the block ends. What is larger than the budget has all of it."""
+        size = min(size, self.size)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((size, turn))
         self._admit()
@@ -42,6 +48,12 @@ class Budget:
             yield
         finally:
             self._leave(size, turn)
+
+    @asynccontextmanager
+    async def room_beyond(self, _size: int) -> AsyncGenerator[None]:
+        """Room for one who holds some and would wait for itself: beyond the budget, but one at a time."""
+        async with self._beyond:
+            yield
 
     def _admit(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
@@ -81,6 +93,7 @@ class BodyMiddleware:
 
     async def _admit(self, scope: Any, receive: Any, send: Any) -> None:
         length, most = _length(scope), self._most(scope)
+        scope["state"][_ROOM] = self._budget.room_for
         if length is not None and length > most:
             raise _too_large(most)
         if length is not None and length <= SMALL:
@@ -90,11 +103,17 @@ class BodyMiddleware:
         else:
             _require_token(scope)
             async with self._budget.room_for(most if length is None else length):
+                scope["state"][_ROOM] = self._budget.room_beyond
                 await self._app(scope, _Whole(await _read(receive, most), receive), send)
 
     def _most(self, scope: Any) -> int:
         is_large = scope["method"] in ("POST", "PATCH") and self._large and self._large.fullmatch(scope["path"])
         return self._budget.size if is_large else SMALL
+
+
+def room_of_answer(request: Request) -> Room:
+    """The room that large texts in the answer to this request are to take."""
+    return request.scope["state"][_ROOM]
 
 
 class _Whole:

@@ -101,6 +101,51 @@ def test_four_results_of_the_largest_size_at_once_stay_within_the_plans_limit(
         assert answer_four_at_once(new_world(services), 256) < (COPIES * 256 + 350) * MIB
 
 
+def answered(world: World, sizes: list[int], salt: str = "") -> tuple[int, list[str]]:
+    """A task of which each site has given a result of so many bytes; and those results."""
+    task, texts = world.ask(*world.sites)["id"], []
+    for site, size in zip(world.sites, sizes, strict=True):
+        texts.append(f'{site.id} \u00e9\u4e2d\U0001f600 "\\\n{salt}' + "A" * size)
+        [result] = site.open_results(task_id=task)
+        body = {"finished_at": "2026-11-23T10:00:00", "result": texts[-1], "log": f"log of {site.id}"}
+        assert site.api.patch(f"/result/{result['id']}", json=body).status_code == 200
+    return task, texts
+
+
+@pytest.mark.parametrize("path", ["/result?task_id={}", "/task/{}/result", "/task/{}?include=results"])
+def test_a_list_of_large_results_comes_whole_and_in_order(world: World, path: str) -> None:
+    task, texts = answered(world, [3 * MIB, 2 * MIB])
+    answer = world.researcher.get(path.format(task)).json()
+    results = answer["results"] if isinstance(answer, dict) else answer
+    assert sorted(result["result"] for result in results) == sorted(texts)
+    by_log = {result["log"]: result["result"] for result in results}
+    assert by_log == {f"log of {site.id}": text for site, text in zip(world.sites, texts, strict=True)}
+
+
+def read_at_once(world: World, path: str, readers: int) -> int:
+    """The most memory that it took dispatch to send the same answer to so many readers at once."""
+    with peak_of(world.services) as peak, ThreadPoolExecutor(readers) as pool:
+        calls = [pool.submit(world.researcher.get, path, timeout=600) for _ in range(readers)]
+        assert {call.result().status_code for call in calls} == {200}
+    return peak[0]
+
+
+def test_large_results_are_read_by_many_at_once_within_the_memory(world: World) -> None:
+    task, _ = answered(world, [7 * MIB] * len(world.sites))
+    read_at_once(world, f"/result?task_id={task}", 6)
+    assert read_at_once(world, f"/result?task_id={task}", 6) < (COPIES * 8 + 40) * MIB
+
+
+def test_a_reader_who_hangs_up_gives_the_room_back(world: World) -> None:
+    task, _ = answered(world, [7 * MIB] * len(world.sites))
+    headers, url = {"Authorization": f"Bearer {world.researcher.token}"}, f"{world.services.addresses['dispatch']}/api"
+    for _ in range(5):
+        with httpx.stream("GET", f"{url}/result?task_id={task}", headers=headers, trust_env=False) as answer:
+            next(answer.iter_bytes())
+    [path] = results(world, 1)
+    assert world.sites[0].api.patch(path, content=answer_of(8 * MIB), headers=JSON).status_code == 200
+
+
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_what_is_larger_is_refused_and_changes_nothing(world: World, is_streamed: bool) -> None:
     [path] = results(world, 1)

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import forbidden
 from dataquality.core.errors import NotFound
 from dataquality.core.fields import PathId
-from dataquality.core.links import Links
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
 from dataquality.dispatch.among import among
@@ -27,6 +25,7 @@ from dataquality.dispatch.result.repository import (
     results_of_task,
 )
 from dataquality.dispatch.result.schemas import ResultFilters, ResultPatch
+from dataquality.dispatch.result.texts import TextsOfAnswer
 from dataquality.dispatch.task.render import TaskRenderer
 from dataquality.dispatch.task.repository import TASKS
 from dataquality.model import Operation, Task
@@ -41,27 +40,34 @@ async def list_results(
     page: Paging,
     connection: ReadConnection,
     links: LinkMaker,
-) -> JSONResponse:
+    texts: TextsOfAnswer,
+) -> Response:
     """Results that the caller may see, newest first."""
     rows, total = await result_list(caller, filters).fetch(connection, page)
-    results = await _shown(connection, links, rows, with_task=filters.includes("task"))
-    return page.response(results, total)
+    results = await _shown(ResultRenderer(connection, links, texts), rows, with_task=filters.includes("task"))
+    return texts.filled(page.response(results, total))
 
 
 @router.get("/result/{result_id:int}")
 async def get_result(
-    result_id: PathId, caller: ResultViewer, connection: ReadConnection, links: LinkMaker, include: Includes = None
-) -> JSONResponse:
+    result_id: PathId,
+    caller: ResultViewer,
+    connection: ReadConnection,
+    links: LinkMaker,
+    texts: TextsOfAnswer,
+    include: Includes = None,
+) -> Response:
     """One result."""
     row = await find_result(connection, result_id, caller)
     if row is None:
         raise NotFound(f"There is no result with the id {result_id}.")
     if not row.readable:
         raise forbidden("result", Operation.VIEW)
-    shown = await _shown(connection, links, [row], with_task=bool(include) and include[0] == "task")
+    renderer = ResultRenderer(connection, links, texts)
+    shown = await _shown(renderer, [row], with_task=bool(include) and include[0] == "task")
     if not shown:
         raise NotFound(f"There is no result with the id {result_id}.")
-    return JSONResponse(shown[0])
+    return texts.filled(JSONResponse(shown[0]))
 
 
 @router.patch("/result/{result_id:int}")
@@ -73,21 +79,27 @@ async def patch_result(
     links: LinkMaker,
     kicker: Kick,
     check_shape: Shape,
-) -> JSONResponse:
+    texts: TextsOfAnswer,
+) -> Response:
     """What a node tells of its work."""
     answered = await service.answer(session, caller, result_id, body)
     connection = await session.connection()
     if answered.changed:
         await check_shape(connection, answered.row.collaboration_id, [("result", body.result)])
         after_commit(session, kicker.kick)
-    [result] = await ResultRenderer(connection, links).linked([answered.row])
-    return JSONResponse(result)
+    [result] = await ResultRenderer(connection, links, texts).linked([answered.row])
+    return texts.filled(JSONResponse(result))
 
 
 @router.get("/task/{task_id:int}/result")
 async def list_results_of_task(
-    task_id: PathId, caller: TaskResultViewer, page: Paging, connection: ReadConnection, links: LinkMaker
-) -> JSONResponse:
+    task_id: PathId,
+    caller: TaskResultViewer,
+    page: Paging,
+    connection: ReadConnection,
+    links: LinkMaker,
+    texts: TextsOfAnswer,
+) -> Response:
     """The results of one task, newest first, with plain ids."""
     readable = select(Task.id, readable_by(caller).label("readable")).where(Task.id == task_id)
     task = (await connection.execute(readable)).one_or_none()
@@ -96,17 +108,16 @@ async def list_results_of_task(
     if not task.readable:
         raise forbidden("result", Operation.VIEW)
     rows, total = await results_of_task(task_id).fetch(connection, page)
-    return page.response(await ResultRenderer(connection, links).plain(rows), total)
+    return texts.filled(page.response(await ResultRenderer(connection, links, texts).plain(rows), total))
 
 
-async def _shown(
-    connection: AsyncConnection, links: Links, rows: Sequence[Any], *, with_task: bool
-) -> list[dict[str, Any]]:
-    results = await ResultRenderer(connection, links).linked(rows)
+async def _shown(renderer: ResultRenderer, rows: Sequence[Any], *, with_task: bool) -> list[dict[str, Any]]:
+    results = await renderer.linked(rows)
     if not with_task or not rows:
         return results
+    connection = renderer.connection
     statement = TASKS.where(among(connection, Task.id, sorted({row.task_id for row in rows})))
-    tasks = await TaskRenderer(connection, links).bare((await connection.execute(statement)).all())
+    tasks = await TaskRenderer(connection, renderer.links).bare((await connection.execute(statement)).all())
     by_id = {task["id"]: task for task in tasks}
     # A task that was deleted a moment ago took its results along.
     return [

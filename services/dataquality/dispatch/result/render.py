@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.links import Links
 from dataquality.core.times import wire_time
-from dataquality.dispatch.result.repository import contents, node_config_ids, ports
+from dataquality.dispatch.result.repository import node_config_ids, ports
+from dataquality.dispatch.result.texts import ResultTexts, Texts
 
 JsonObject = dict[str, Any]
 
@@ -19,6 +20,7 @@ class ResultRenderer:
 
     connection: AsyncConnection
     links: Links
+    texts: ResultTexts
 
     async def linked(self, rows: Sequence[Any]) -> list[JsonObject]:
         """With links to organization and task."""
@@ -47,20 +49,17 @@ class ResultRenderer:
         if not ids:
             return []
         nodes = sorted({row.node_id for row in rows if row.node_id is not None})
-        texts, open_ports = await contents(self.connection, ids), await ports(self.connection, ids)
+        texts, open_ports = await self.texts.of(self.connection, ids), await ports(self.connection, ids)
         configs = await node_config_ids(self.connection, nodes)
         return [
-            self._result(row, texts.get(row.id), open_ports.get(row.id, []), configs.get(row.node_id, []))
-            for row in rows
+            self._result(row, texts[row.id], open_ports.get(row.id, []), configs.get(row.node_id, [])) for row in rows
         ]
 
-    def _result(self, row: Any, texts: Any | None, open_ports: list[Any], config: list[int]) -> JsonObject:
+    def _result(self, row: Any, texts: Texts, open_ports: list[Any], config: list[int]) -> JsonObject:
         return {
             "id": row.id,
             "status": row.status.value,
-            "input": texts.input if texts else None,
-            "result": texts.result if texts else None,
-            "log": texts.log if texts else None,
+            **texts,
             "assigned_at": wire_time(row.assigned_at),
             "started_at": wire_time(row.started_at),
             "finished_at": wire_time(row.finished_at),

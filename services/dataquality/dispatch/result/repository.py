@@ -8,13 +8,12 @@ from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.callers import Caller
-from dataquality.core.database import mark_outsized
 from dataquality.core.paging import Listing
 from dataquality.core.query import between, equal
 from dataquality.dispatch.among import among
 from dataquality.dispatch.reach import within_reach
 from dataquality.dispatch.result.schemas import ResultFilters
-from dataquality.model import AlgorithmPort, Authenticatable, Node, NodeConfig, Result, ResultContent, Task
+from dataquality.model import AlgorithmPort, Authenticatable, Node, NodeConfig, Result, Task
 
 _node: Final = Node.__table__
 _identity: Final = Authenticatable.__table__
@@ -85,14 +84,6 @@ async def find_result(connection: AsyncConnection, result_id: int, caller: Calle
     """The result's row, with `readable` where a caller is given; None when there is no such result."""
     statement = RESULTS if caller is None else RESULTS.add_columns(readable_by(caller).label("readable"))
     return (await connection.execute(statement.where(Result.id == result_id))).one_or_none()
-
-
-async def contents(connection: AsyncConnection, result_ids: Sequence[int]) -> dict[int, Any]:
-    """The large texts of these results."""
-    statement = select(ResultContent.result_id, ResultContent.input, ResultContent.result, ResultContent.log)
-    rows = (await connection.execute(statement.where(among(connection, ResultContent.result_id, result_ids)))).all()
-    mark_outsized(connection, max((len(text or "") for row in rows for text in row[1:]), default=0))
-    return {row.result_id: row for row in rows}
 
 
 async def ports(connection: AsyncConnection, result_ids: Sequence[int]) -> dict[int, list[Any]]:

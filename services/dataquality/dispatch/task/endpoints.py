@@ -10,7 +10,6 @@ from dataquality.core.callers import Caller, forbidden
 from dataquality.core.errors import NotFound
 from dataquality.core.fields import PathId
 from dataquality.core.idempotency import Once
-from dataquality.core.links import Links
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
 from dataquality.dispatch.fields import Includes
@@ -18,6 +17,7 @@ from dataquality.dispatch.parts import Kick, LinkMaker, Shape
 from dataquality.dispatch.reach import collaborations_of
 from dataquality.dispatch.result.render import ResultRenderer
 from dataquality.dispatch.result.repository import results_of_tasks
+from dataquality.dispatch.result.texts import TextsOfAnswer
 from dataquality.dispatch.task import service
 from dataquality.dispatch.task.policy import (
     CollaborationTaskViewer,
@@ -43,11 +43,12 @@ async def list_tasks(
     page: Paging,
     connection: ReadConnection,
     links: LinkMaker,
-) -> JSONResponse:
+    texts: TextsOfAnswer,
+) -> Response:
     """Tasks that the caller may see, newest first."""
     rows, total = await task_list(caller, filters).fetch(connection, page)
-    tasks = await _shown(connection, links, rows, with_results=filters.includes(*_RESULTS))
-    return page.response(tasks, total)
+    tasks = await _shown(ResultRenderer(connection, links, texts), rows, with_results=filters.includes(*_RESULTS))
+    return texts.filled(page.response(tasks, total))
 
 
 @router.post("/task")
@@ -75,8 +76,13 @@ async def create_task(
 
 @router.get("/task/{task_id:int}")
 async def get_task(
-    task_id: PathId, caller: TaskViewer, connection: ReadConnection, links: LinkMaker, include: Includes = None
-) -> JSONResponse:
+    task_id: PathId,
+    caller: TaskViewer,
+    connection: ReadConnection,
+    links: LinkMaker,
+    texts: TextsOfAnswer,
+    include: Includes = None,
+) -> Response:
     """One task."""
     row = await find_task(connection, task_id, caller)
     if row is None:
@@ -84,8 +90,8 @@ async def get_task(
     if not row.readable:
         raise forbidden("task", Operation.VIEW)
     with_results = bool(include) and include[0] in _RESULTS
-    [task] = await _shown(connection, links, [row], with_results=with_results)
-    return JSONResponse(task)
+    [task] = await _shown(ResultRenderer(connection, links, texts), [row], with_results=with_results)
+    return texts.filled(JSONResponse(task))
 
 
 @router.delete("/task/{task_id:int}")
@@ -103,28 +109,30 @@ async def list_tasks_of_collaboration(
     page: Paging,
     connection: ReadConnection,
     links: LinkMaker,
+    texts: TextsOfAnswer,
     include: Includes = None,
-) -> JSONResponse:
+) -> Response:
     """The tasks of one collaboration, newest first."""
     if not await collaboration_exists(connection, collaboration_id):
         raise NotFound(f"There is no collaboration with the id {collaboration_id}.")
     require_scope(caller, Operation.VIEW, is_member=await _is_member(connection, caller, collaboration_id))
     rows, total = await task_list(caller, TaskFilters(collaboration_id=collaboration_id)).fetch(connection, page)
     with_results = any(word in _RESULTS for word in include or [])
-    tasks = await _shown(connection, links, rows, with_results=with_results)
-    return page.response(tasks, total)
+    tasks = await _shown(ResultRenderer(connection, links, texts), rows, with_results=with_results)
+    return texts.filled(page.response(tasks, total))
 
 
 async def _is_member(connection: AsyncConnection, caller: Caller, collaboration_id: int) -> bool:
     return collaboration_id in (await connection.scalars(collaborations_of(caller.organization_id))).all()
 
 
-async def _shown(connection: AsyncConnection, links: Links, rows: Any, *, with_results: bool) -> list[dict[str, Any]]:
-    tasks = TaskRenderer(connection, links)
+async def _shown(renderer: ResultRenderer, rows: Any, *, with_results: bool) -> list[dict[str, Any]]:
+    connection = renderer.connection
+    tasks = TaskRenderer(connection, renderer.links)
     if not with_results or not rows:
         return await tasks.linked(rows)
     found = (await connection.execute(results_of_tasks(connection, [row.id for row in rows]))).all()
-    results = await ResultRenderer(connection, links).in_task(found)
+    results = await renderer.in_task(found)
     by_task: dict[int, list[dict[str, Any]]] = {row.id: [] for row in rows}
     for row, result in zip(found, results, strict=True):
         by_task[row.task_id].append(result)
