@@ -65,5 +65,9 @@ def behind_gateway(services: Services) -> Generator[Server]:
         server.close()
 
 
-def _upstreams(services: Services) -> dict[ServiceName, str]:
-    return {cast(ServiceName, name): address.removeprefix("http://") for name, address in services.addresses.items()}
+def _upstreams(services: Services) -> dict[ServiceName, list[str]]:
+    """A part's further instances (`dispatch-2`) stand behind its first."""
+    found: dict[ServiceName, list[str]] = {}
+    for name, address in services.addresses.items():
+        found.setdefault(cast(ServiceName, name.partition("-")[0]), []).append(address.removeprefix("http://"))
+    return found

@@ -1,5 +1,6 @@
 """The services as they really run, started once for many tests; a client that routes as the gateway does."""
 
+import json
 import os
 import secrets
 import signal
@@ -17,6 +18,7 @@ import httpx
 from support.processes import free_port
 
 _SERVICES = ("auth", "entity", "dispatch")
+_ALL = (*_SERVICES, "worker", "beat")
 _AUTH_NOUNS = {"token", "recover", "password", "user", "role", "rule", "health", "version", "openapi.json", "docs"}
 _ENTITY_NOUNS = {"organization", "collaboration", "node"}
 ROOT = ("root", "root")
@@ -114,8 +116,9 @@ class Services:
         )
 
     def start(self, name: str) -> None:
-        """Start (or start again) one component: auth, entity, dispatch, worker or beat."""
-        module = f"dataquality.{name}" if name in _SERVICES else f"dataquality.dispatch.{name}"
+        """Start (or start again) one component: auth, entity, dispatch (or dispatch-2 ...), worker or beat."""
+        kind = name.partition("-")[0]
+        module = f"dataquality.{kind}" if kind in _SERVICES else f"dataquality.dispatch.{kind}"
         environment = self.environment | {"DATAQUALITY_COMPONENT": name}
         environment["DATAQUALITY_PORT"] = self.addresses[name].rpartition(":")[2]
         log = (self.folder / f"{name}.log").open("ab")
@@ -164,12 +167,12 @@ def running_services(
     folder: Path,
     database_url: str,
     redis_url: str,
-    parts: tuple[str, ...] = (*_SERVICES, "worker", "beat"),
+    parts: tuple[str, ...] = _ALL,
     settings: dict[str, str] | None = None,
     given: dict[str, str] | None = None,
 ) -> Iterator[Services]:
     """Migrate the database and run the services on it until the block ends; `given` are further secrets."""
-    addresses = {name: f"http://127.0.0.1:{free_port()}" for name in (*_SERVICES, "worker", "beat")}
+    addresses = {name: f"http://127.0.0.1:{free_port()}" for name in dict.fromkeys((*_ALL, *parts))}
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("DATAQUALITY_")},
         "DATAQUALITY_SECRETS": str(_secrets(folder / "secrets", database_url, redis_url, given or {})),
@@ -179,7 +182,8 @@ def running_services(
         "DATAQUALITY_ALLOW_DROP_ALL": "true",
         # All tests call from one address.
         "DATAQUALITY_FAILURES_PER_ADDRESS": "1000000",
-        **{f"DATAQUALITY_{name.upper()}_URL": address for name, address in addresses.items()},
+        **{f"DATAQUALITY_{name.upper()}_URL": address for name, address in addresses.items() if "-" not in name},
+        "DATAQUALITY_DISPATCH_MORE_URLS": json.dumps([addresses[name] for name in parts if "dispatch-" in name]),
         **(settings or {}),
     }
     services = Services(folder, database_url, redis_url, addresses, environment)

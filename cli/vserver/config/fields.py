@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from vserver.config import database
+from vserver.config.names import JSON_LINES
 
 
 class Section(BaseModel):
@@ -185,8 +186,6 @@ def _off_is_a_word(value: object) -> object:
     return "off" if value is False else value
 
 
-JSON_LINES = "json"
-"""The `format` that asks for one JSON object a line."""
 _TOO_WIDE = re.compile(r"\)[^A-Za-z]*[0-9]{4}")
 _PROBE = "\x00message\x00"
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"]

@@ -169,6 +169,14 @@ class Environment(Section):
     lost_runs: Annotated[
         LostRuns, Field(description="What happens to an algorithm that runs on a node which is gone.")
     ] = LostRuns()
+    redelivery_minutes: Annotated[
+        Count,
+        Field(
+            description="Minutes after which a node that is connected and has not begun a task is told of it again, "
+            "and then after twice as long each time, up to an hour.",
+            examples=[5],
+        ),
+    ] = 5
     dispatch_instances: Annotated[
         Instances,
         Field(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from vserver.config.database import SQLITE
-from vserver.stack.gateway import Listening, caddyfile
+from vserver.config.names import JSON_LINES
+from vserver.stack.gateway import GatewayLog, Listening, caddyfile
 from vserver.stack.plan import (
     Component,
     ComponentName,
@@ -189,6 +190,7 @@ class _Components:
                 "dispatch": [self._address(name) for name in self._dispatches()],
             },
             self.environment.trusted_proxies,
+            GatewayLog(self.environment.logging.level, self.environment.logging.format == JSON_LINES),
         )
         return Component(
             name="gateway",
@@ -223,6 +225,7 @@ class _Components:
             "DATAQUALITY_INACTIVATION_MINUTES": str(policy.inactivation_minutes),
             "DATAQUALITY_TWO_FACTOR_AUTH": _flag(settings.two_factor_auth),
             "DATAQUALITY_MAX_BODY_MIB": str(settings.max_body_mib),
+            "DATAQUALITY_REDELIVERY_MINUTES": str(settings.redelivery_minutes),
             "DATAQUALITY_ENCRYPTION_SHAPE_CHECK": settings.encryption_shape_check,
             "DATAQUALITY_LOST_RUNS__AFTER_MINUTES": str(settings.lost_runs.after_minutes),
             "DATAQUALITY_LOST_RUNS__THEN": settings.lost_runs.then,
@@ -262,7 +265,7 @@ class _Components:
 
 def _date_format(logging: "Logging") -> str:
     """Empty: ISO 8601, which a JSON line has unless another form was asked for."""
-    return "" if logging.format == "json" and "datefmt" not in logging.model_fields_set else logging.datefmt
+    return "" if logging.format == JSON_LINES and "datefmt" not in logging.model_fields_set else logging.datefmt
 
 
 def _support_email(settings: "Environment") -> dict[str, str]:

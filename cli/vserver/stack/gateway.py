@@ -66,15 +66,25 @@ class Listening:
     ip: str | None = None
 
 
+@dataclass(frozen=True)
+class GatewayLog:
+    """What the gateway writes to its console: its own troubles, for each request is told of by its service."""
+
+    level: str = "INFO"
+    """As Python names it."""
+    is_json: bool = False
+
+
 def caddyfile(
     listening: Listening,
     api_path: str,
-    upstreams: Mapping[ServiceName, str],
+    upstreams: Mapping[ServiceName, Sequence[str]],
     trusted_proxies: Sequence[str] = (),
+    log: GatewayLog | None = None,
 ) -> str:
-    """The text of the Caddyfile; `upstreams` names each service's `host:port`."""
+    """The text of the Caddyfile; `upstreams` names the `host:port` of each service's instances, in their order."""
     lines = [
-        *_global_options(trusted_proxies),
+        *_global_options(trusted_proxies, log or GatewayLog()),
         "",
         f":{listening.port} {{",
         *_indent([*_listen(listening), *_every_reply(), "", *_routes(api_path, upstreams), "", *_errors()]),
@@ -83,7 +93,7 @@ def caddyfile(
     return "\n".join(lines) + "\n"
 
 
-def _global_options(trusted_proxies: Sequence[str]) -> list[str]:
+def _global_options(trusted_proxies: Sequence[str], log: GatewayLog) -> list[str]:
     trusted = f"trusted_proxies static {' '.join(map(_token, trusted_proxies))}"
     return [
         "{",
@@ -93,10 +103,31 @@ def _global_options(trusted_proxies: Sequence[str]) -> list[str]:
                 "auto_https off",
                 "persist_config off",
                 "grace_period 10s",
+                *_log(log),
                 # Behind a proxy that terminates TLS the client's address and scheme are what that proxy says.
                 *(["servers {", f"\t{trusted}", "\ttrusted_proxies_strict", "}"] if trusted_proxies else []),
             ]
         ),
+        "}",
+    ]
+
+
+_LEVELS = {"CRITICAL": "ERROR", "WARNING": "WARN", "NOTSET": "DEBUG"}
+
+
+def _log(log: GatewayLog) -> list[str]:
+    """Without headers and query strings, which hold tokens."""
+    return [
+        "log {",
+        "\toutput stderr",
+        f"\tlevel {_LEVELS.get(log.level, log.level)}",
+        "\tformat filter {",
+        f"\t\twrap {'json' if log.is_json else 'console'}",
+        "\t\tfields {",
+        *(f"\t\t\t{field} delete" for field in ("request>headers", "headers", "resp_headers")),
+        '\t\t\trequest>uri regexp "[?].*" ""',
+        "\t\t}",
+        "\t}",
         "}",
     ]
 
@@ -119,7 +150,7 @@ def _every_reply() -> list[str]:
     ]
 
 
-def _routes(api_path: str, upstreams: Mapping[ServiceName, str]) -> list[str]:
+def _routes(api_path: str, upstreams: Mapping[ServiceName, Sequence[str]]) -> list[str]:
     lines = [
         f"handle {HEALTH_PATH} {{",
         '\trespond "ok" 200',
@@ -132,14 +163,14 @@ def _routes(api_path: str, upstreams: Mapping[ServiceName, str]) -> list[str]:
         *_indent(_message("There is no such method.", "405")),
         "}",
         "handle /socket.io/* {",
-        *_indent(_proxy(upstreams["dispatch"], sticky=True)),
+        *_indent(_sockets(upstreams["dispatch"])),
         "}",
     ]
     for service, paths in ROUTES.items():
         lines += [
             f"@{service} path {' '.join(_token(api_path) + path for path in paths)}",
             f"handle @{service} {{",
-            *_indent(_proxy(upstreams[service], sticky=service == "dispatch")),
+            *_indent(_proxy(upstreams[service], [] if len(upstreams[service]) == 1 else ["lb_policy least_conn"])),
             "}",
         ]
     return [*lines, "handle {", *_indent(_message("There is nothing at this address.", "404")), "}"]
@@ -162,15 +193,49 @@ def _preflight() -> list[str]:
     ]
 
 
-def _proxy(upstream: str, *, sticky: bool) -> list[str]:
+def _sockets(instances: Sequence[str]) -> list[str]:
+    """A new connection goes where its cookie says, else to the instance that has fewest.
+
+    Until it is a web socket it is many requests, which only the instance that began it understands. Some clients keep
+    no cookies (those of pages of other origins; some, where the host is an IP address). So the instances begin the id
+    of a connection with their own number, and what carries such an id goes to that instance.
+    """
+    if len(instances) == 1:
+        return _proxy(instances, ["lb_policy cookie"])
+    lines: list[str] = []
+    for number, instance in enumerate(instances, 1):
+        matcher = f"@connection-{number}"
+        lines += [
+            f"{matcher} `{{http.request.uri.query.sid}}.startsWith('{number}-')`",
+            # A connection ends with its instance: the client hears it at once, and makes a new one.
+            f"reverse_proxy {matcher} {_token(instance)}",
+        ]
+    return [*lines, *_proxy(instances, ["lb_policy cookie {", "\tfallback least_conn", "}"])]
+
+
+def _proxy(instances: Sequence[str], policy: Sequence[str]) -> list[str]:
     return [
-        f"reverse_proxy {_token(upstream)} {{",
-        *(["\tlb_policy cookie"] if sticky else []),
+        f"reverse_proxy {' '.join(map(_token, instances))} {{",
+        *_indent([*policy, *(_HEALTH if len(instances) > 1 else [])]),
         # Only a failed dial is tried again for requests that change something: nothing was sent yet.
         "\tlb_try_duration 3s",
         "\tlb_try_interval 100ms",
         "}",
     ]
+
+
+# One that hangs takes connections and does not answer; one that died refuses them. Not asked is whether it is ready:
+# where the database is away, all are not, and each can say so better than the gateway.
+_HEALTH = [
+    "health_uri /internal/live",
+    "health_interval 1s",
+    "health_timeout 3s",
+    "health_fails 2",
+    "fail_duration 1s",
+    "transport http {",
+    "\tdial_timeout 1s",
+    "}",
+]
 
 
 def _errors() -> list[str]:

@@ -8,9 +8,29 @@ a component sees them).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Literal, get_args
 
-ComponentName = Literal["postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway"]
+Kind = Literal["postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""In the order in which they start."""
+ComponentName = str
+"""A kind, or a kind and a number where there are several: `dispatch`, `dispatch-2`, `dispatch-3`."""
+
+
+def kind_of(name: ComponentName) -> Kind | None:
+    """What a component is; None for a name that no component has."""
+    return next((kind for kind in KINDS if kind == name.partition("-")[0]), None)
+
+
+def in_starting_order(name: ComponentName) -> tuple[int, int]:
+    """A key to sort names by."""
+    kind, _, number = name.partition("-")
+    return [*KINDS, kind].index(kind), int(number) if number.isdecimal() else 1
+
+
+def instances_of(kind: Kind, count: int) -> tuple[ComponentName, ...]:
+    """The names of so many equal components."""
+    return (kind, *(f"{kind}-{number}" for number in range(2, count + 1)))
 
 
 @dataclass(frozen=True)
@@ -27,6 +47,8 @@ class Postgres:
 
     user: str = "dataquality"
     database: str = "dataquality"
+    connections: int = 200
+    """How many it takes at once."""
 
 
 @dataclass(frozen=True)

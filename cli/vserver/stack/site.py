@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from vserver.errors import CommandError, ExitCode
-from vserver.stack.plan import ComponentName, Folders, Published
+from vserver.stack.plan import ComponentName, Folders, Published, instances_of
 
-PortUser = Literal["postgres", "redis", "auth", "entity", "dispatch", "worker", "beat"]
-LOCAL_PORT_USERS: tuple[PortUser, ...] = get_args(PortUser)
+PortUser = ComponentName
+"""A component that listens, other than the gateway."""
+
+
+def port_users(dispatch_instances: int = 1) -> tuple[PortUser, ...]:
+    """All of them."""
+    return ("postgres", "redis", "auth", "entity", *instances_of("dispatch", dispatch_instances), "worker", "beat")
+
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 

@@ -1,5 +1,6 @@
 """Service to service: one pooled client a service, deadlines, the request id passed on, no blind retries of writes."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,10 @@ class ServiceError(ApiError):
         self.code = "refused"
 
 
+class _NotReached(Unavailable):
+    """No connection was made, so nothing was asked."""
+
+
 class ServiceClient:
     """Calls `/internal/...` of other services with a short-lived service token."""
 
@@ -42,9 +47,16 @@ class ServiceClient:
         except Unavailable:
             return await self._call("GET", url, None)
 
-    async def post(self, url: str, body: Any) -> Any:
-        """The JSON answer to a write; never repeated here."""
-        return await self._call("POST", url, body)
+    async def post(self, url: str, body: Any, *others: str) -> Any:
+        """The JSON answer to a write; never repeated here.
+
+        `others` is the same address at further instances, to be asked in turn where no connection could be made.
+        """
+        *before, last = (url, *others)
+        for one in before:
+            with suppress(_NotReached):
+                return await self._call("POST", one, body)
+        return await self._call("POST", last, body)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -54,7 +66,9 @@ class ServiceClient:
         try:
             response = await self._http.request(method, url, json=body, headers=self._headers())
         except httpx.HTTPError as error:
-            raise Unavailable("A part of the server does not answer at the moment. Try again soon.") from error
+            not_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            refusal = _NotReached if not_sent else Unavailable
+            raise refusal("A part of the server does not answer at the moment. Try again soon.") from error
         if response.status_code >= 500:
             raise Unavailable("A part of the server does not answer at the moment. Try again soon.")
         if response.status_code in _OUR_FAULT:

@@ -92,11 +92,19 @@ class Settings(BaseSettings):
     encryption_shape_check: ShapeCheck = "warn"
     """What is done with texts in an encrypted collaboration that do not look encrypted."""
     lost_runs: LostRunSettings = Field(default_factory=LostRunSettings)
+    redelivery_minutes: float = 5
+    """After so many minutes a node that is connected is told again of a task that it has not begun."""
     trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list[IPvAnyNetwork])
     smtp: SmtpSettings | None = None
     """None: no mail can be sent."""
     support_email: str = "support@dataquality.ai"
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
+
+    @property
+    def number(self) -> int:
+        """Which of several equal components this is: `dispatch` is the first, `dispatch-2` the second."""
+        given = self.component.partition("-")[2]
+        return int(given) if given.isdecimal() else 1
 
     @property
     def dispatch_urls(self) -> list[str]:

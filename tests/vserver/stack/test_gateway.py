@@ -62,9 +62,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         Listening(port, "127.0.0.1"),
         "/sub/api",
         {
-            "auth": upstreams.address("auth"),
-            "entity": upstreams.address("entity"),
-            "dispatch": upstreams.address("dispatch"),
+            "auth": [upstreams.address("auth")],
+            "entity": [upstreams.address("entity")],
+            "dispatch": [upstreams.address("dispatch")],
         },
     )
     with _caddy(text, tmp_path_factory.mktemp("caddy")), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
@@ -196,7 +196,7 @@ def test_replies_do_not_tell_what_the_gateway_is(gateway: httpx.Client) -> None:
 
 def test_a_service_that_does_not_answer_is_a_json_error_that_a_person_understands(tmp_path: Path) -> None:
     port, nobody = free_port(), f"127.0.0.1:{free_port()}"
-    text = caddyfile(Listening(port, "127.0.0.1"), "/api", {"auth": nobody, "entity": nobody, "dispatch": nobody})
+    text = caddyfile(Listening(port, "127.0.0.1"), "/api", {"auth": [nobody], "entity": [nobody], "dispatch": [nobody]})
     with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
         _wait(client)
         reply = client.get("/api/user")
@@ -209,7 +209,7 @@ def test_a_service_that_does_not_answer_is_a_json_error_that_a_person_understand
 def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
     upstreams = Upstreams()
     port = free_port()
-    addresses: dict[ServiceName, str] = {name: upstreams.address(name) for name in SERVICES}
+    addresses: dict[ServiceName, list[str]] = {name: [upstreams.address(name)] for name in SERVICES}
     text = caddyfile(Listening(port, "127.0.0.1"), "/api", addresses, ["127.0.0.0/8", "2001:db8::/32"])
     with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         _wait(client)
@@ -218,10 +218,9 @@ def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
     upstreams.close()
 
 
-def test_the_file_is_laid_out_as_caddy_lays_it_out(tmp_path: Path) -> None:
-    text = caddyfile(
-        Listening(8080), "/api", {"auth": "auth:8000", "entity": "entity:8000", "dispatch": "dispatch:8000"}
-    )
+@pytest.mark.parametrize("instances", [["dispatch:8000"], ["dispatch:8000", "dispatch-2:8000", "dispatch-3:8000"]])
+def test_the_file_is_laid_out_as_caddy_lays_it_out(tmp_path: Path, instances: list[str]) -> None:
+    text = caddyfile(Listening(8080), "/api", {"auth": ["auth:8000"], "entity": ["entity:8000"], "dispatch": instances})
     (tmp_path / "Caddyfile").write_text(text)
     formatted = subprocess.run(
         [str(installed_runtime().caddy), "fmt", str(tmp_path / "Caddyfile")],
@@ -234,7 +233,7 @@ def test_the_file_is_laid_out_as_caddy_lays_it_out(tmp_path: Path) -> None:
 
 def test_what_could_break_out_of_its_word_is_refused() -> None:
     with pytest.raises(ValueError, match="unexpected characters"):
-        caddyfile(Listening(8080), "/api {", {"auth": "a:1", "entity": "a:1", "dispatch": "a:1"})
+        caddyfile(Listening(8080), "/api {", {"auth": ["a:1"], "entity": ["a:1"], "dispatch": ["a:1"]})
 
 
 def test_no_path_belongs_to_two_services() -> None:

@@ -54,13 +54,14 @@ HIDDEN = ("secrets", "run", "compose")
 """Folders of the data folder that a component must neither read nor write, though a SQLite file lies beside them."""
 
 _POSTGRES_SETTINGS = {
-    "max_connections": "200",
     "shared_buffers": "256MB",
     "idle_in_transaction_session_timeout": "60s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "60s",
+    # Without the values of a row that was refused, among which are the hashes of passwords.
+    "log_error_verbosity": "terse",
 }
 """A client that vanished gives its locks and its connection back within a minute or two."""
 
@@ -188,7 +189,8 @@ class _Maker:
         }
 
     def _postgres(self, program: Postgres) -> Service:
-        settings = [word for name, value in _POSTGRES_SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        wanted = {"max_connections": str(program.connections)} | _POSTGRES_SETTINGS
+        settings = [word for name, value in wanted.items() for word in ("-c", f"{name}={value}")]
         return {
             "image": POSTGRES_IMAGE,
             "user": "postgres",

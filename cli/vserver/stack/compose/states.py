@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from vserver.stack.compose.document import SECRETS
 from vserver.stack.compose.engine import Container
 from vserver.stack.driver import ComponentStatus, StackStatus, State
-from vserver.stack.plan import ComponentName, Plan
+from vserver.stack.plan import ComponentName, Plan, in_starting_order, kind_of
 
 ONE_SHOTS = frozenset({SECRETS, "migrate"})
-_ORDER: tuple[ComponentName, ...] = (
-    "postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway",
-)  # fmt: skip
 _FINE: frozenset[State] = frozenset({"running", "done"})
 _ALIVE = frozenset({"running", "restarting", "paused"})
 _HEALTH: dict[str | None, State] = {"starting": "starting", "unhealthy": "unhealthy"}
@@ -19,7 +16,7 @@ _HEALTH: dict[str | None, State] = {"starting": "starting", "unhealthy": "unheal
 def stack_status(containers: Sequence[Container], plan: Plan | None = None) -> StackStatus:
     """How a stack is; with the plan, a component whose container is gone is seen to be missing."""
     found = {one.service: one for one in containers}
-    expected: list[ComponentName] = [name for name in _ORDER if name in found]
+    expected: list[ComponentName] = sorted(filter(kind_of, found), key=in_starting_order)
     if plan is not None:
         expected = [part.name for part in plan.components]
     components = tuple(component_status(name, found.get(name)) for name in expected)

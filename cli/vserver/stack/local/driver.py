@@ -15,16 +15,14 @@ from vserver.stack.local.runtime import runtime_for
 from vserver.stack.local.service_account import Account, acting_as
 from vserver.stack.local.stack import LocalStack
 from vserver.stack.local.tail import follow
-from vserver.stack.plan import Plan
-from vserver.stack.site import LocalSite
+from vserver.stack.plan import KINDS, Plan, in_starting_order
+from vserver.stack.site import LocalSite, port_users
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance
     from vserver.config.schema import Environment
 
 T = TypeVar("T")
-
-_LOGS = ("postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway")
 
 
 class LocalDriver:
@@ -50,7 +48,8 @@ class LocalDriver:
             )
         place = self._place
         self._hand_over()
-        chosen = self._as_account(lambda _: self._stack.choose_ports())
+        users = port_users(self._environment.dispatch_instances)
+        chosen = self._as_account(lambda _: self._stack.choose_ports(users))
         site = LocalSite(chosen, place.data, place.log, place.secrets)
         return build_plan(self.instance, self._environment, site, Overrides(port, ip))
 
@@ -115,10 +114,11 @@ class LocalDriver:
             )
 
     def _follow(self) -> int:
-        logs = {name: self._place.log_of(name) for name in _LOGS}
+        names = sorted({*KINDS, *self._stack.names()}, key=in_starting_order)
+        logs = {name: self._place.log_of(name) for name in names}
         try:
             for name, line in follow(logs, lambda: self._stack.status().state not in {"stopped", "orphaned"}):
-                sys.stdout.write(f"{name:9}| {line}\n")
+                sys.stdout.write(f"{name:11}| {line}\n")
                 sys.stdout.flush()
         except KeyboardInterrupt:
             sys.stdout.write("\n")

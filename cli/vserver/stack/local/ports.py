@@ -3,24 +3,26 @@
 import errno
 import json
 import socket
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.files import write_private
 from vserver.stack.local import processes
 from vserver.stack.plan import Published
-from vserver.stack.site import LOCAL_PORT_USERS, PortUser
+from vserver.stack.site import PortUser, port_users
 
 _FIRST_FREE = 1024
 _OTHER = "Choose another port with `-p` or the configuration's key `port`"
 
 
-def keep_ports(file: Path) -> dict[PortUser, int]:
+def keep_ports(file: Path, users: Sequence[PortUser] = port_users()) -> dict[PortUser, int]:
     """Each component's port on the loopback address: the one it had, unless that is taken by now."""
     known = kept_ports(file)
     chosen: dict[PortUser, int] = {}
     with _Reserved() as reserved:
-        for name in LOCAL_PORT_USERS:
+        for name in users:
             chosen[name] = reserved.port(known.get(name))
     if chosen != known:
         write_private(file, json.dumps(chosen))
@@ -33,7 +35,8 @@ def kept_ports(file: Path) -> dict[PortUser, int]:
         read = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return {name: port for name in LOCAL_PORT_USERS if isinstance(port := read.get(name), int)}
+    known = cast(dict[str, object], read) if isinstance(read, dict) else {}
+    return {name: port for name, port in known.items() if isinstance(port, int)}
 
 
 class _Reserved:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from vserver.stack.driver import ComponentStatus
-from vserver.stack.plan import ComponentName
+from vserver.stack.plan import ComponentName, kind_of
 
 Process = psutil.Process
 MARK = "DATAQUALITY_MARK"
@@ -99,9 +99,6 @@ _BY_PROGRAM: dict[str, ComponentName] = {
     "redis-server": "redis",
     "caddy": "gateway",
 }
-_BY_COMPONENT: dict[str, ComponentName] = {
-    name: name for name in ("migrate", "auth", "entity", "dispatch", "worker", "beat")
-}
 
 
 def as_components(left: Iterable[Process]) -> tuple[ComponentStatus, ...]:
@@ -117,7 +114,10 @@ def as_components(left: Iterable[Process]) -> tuple[ComponentStatus, ...]:
 
 def _component_of(process: Process) -> ComponentName | None:
     by_program = _BY_PROGRAM.get(process.name())
-    return by_program or _BY_COMPONENT.get(process.environ().get("DATAQUALITY_COMPONENT", ""))
+    if by_program is not None:
+        return by_program
+    named = process.environ().get("DATAQUALITY_COMPONENT", "")
+    return named if kind_of(named) else None
 
 
 def running_from(folder: Path) -> bool:

@@ -19,7 +19,6 @@ CADDYFILE = "Caddyfile"
 POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "200",
     "shared_buffers": "128MB",
     "password_encryption": "scram-sha-256",
     "tcp_keepalives_idle": "60",
@@ -27,6 +26,8 @@ POSTGRES_SETTINGS = {
     "tcp_keepalives_count": "6",
     "tcp_user_timeout": "60000",
     "logging_collector": "off",
+    # Without the values of a row that was refused, among which are the hashes of passwords.
+    "log_error_verbosity": "terse",
 }
 
 
@@ -145,8 +146,9 @@ def command(component: Component, place: Place, runtime: Runtime) -> list[str]:
             return [str(runtime.valkey), str(place.secrets / component.name / "redis.conf")]
         case Gateway():
             return [str(runtime.caddy), "run", "--config", str(place.run / CADDYFILE), "--adapter", "caddyfile"]
-        case Postgres():
-            settings = POSTGRES_SETTINGS | {"port": str(component.port)}
+        case Postgres() as postgres:
+            own = {"port": str(component.port), "max_connections": str(postgres.connections)}
+            settings = POSTGRES_SETTINGS | own
             options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
             program = runtime.postgres_for(place.postgres) / "postgres"
             return [str(program), "-D", str(place.postgres), *options]

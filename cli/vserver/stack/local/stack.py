@@ -18,7 +18,7 @@ from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
 from vserver.stack.local.tail import last_lines
 from vserver.stack.plan import Component, Plan
-from vserver.stack.site import LOCAL_PORT_USERS, PortUser
+from vserver.stack.site import PortUser
 
 START_SECONDS = 90
 """A component that is not healthy by then has failed to start."""
@@ -35,14 +35,18 @@ class LocalStack:
 
     place: Place
 
-    def choose_ports(self) -> dict[PortUser, int]:
+    def choose_ports(self, users: Sequence[PortUser]) -> dict[PortUser, int]:
         """The ports of the components: those that they have while they run, else those they had, else new ones."""
         self.place.make()
         file = self.place.run / "ports.json"
         with only_one(self._lock):
             kept = ports.kept_ports(file)
-            is_whole = len(kept) == len(LOCAL_PORT_USERS)
-            return kept if is_whole and self._processes() else ports.keep_ports(file)
+            is_whole = kept.keys() >= set(users)
+            return kept if is_whole and self._processes() else ports.keep_ports(file, users)
+
+    def names(self) -> list[str]:
+        """The components of the last start."""
+        return [item.name for item in checks.load(self._watches)[1]]
 
     def start(self, plan: Plan, runtime: Runtime, progress: Progress) -> StackStatus:
         """Start the plan and wait until all of it is healthy; a running stack is left alone."""

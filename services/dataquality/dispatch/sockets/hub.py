@@ -65,7 +65,7 @@ class Hub:
         self._guests: dict[str, Guest] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._offering: asyncio.Task[None] | None = None
-        self.server = SocketServer(context.redis, self._subscribed)
+        self.server = SocketServer(context.redis, self._subscribed, context.settings.number)
         self._take("connect", self._connected)
         self._take("disconnect", self._disconnected)
         self._take("ping", self._pinged)

@@ -31,10 +31,16 @@ class _Server(socketio.AsyncServer):  # pyright: ignore[reportUntypedBaseClass]
             await connection.queue.put(None)
 
 
+def _numbered_ids(number: int, ids: Callable[[], str]) -> Callable[[], str]:
+    """The gateway reads from a connection's id which instance holds it: what is not a web socket is many requests."""
+    return lambda: f"{number}-{ids()}"
+
+
 class SocketServer:
     """The sockets of this instance, on namespace `/tasks`."""
 
-    def __init__(self, redis: RedisClient, on_subscribed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, redis: RedisClient, on_subscribed: Callable[[], Awaitable[None]], number: int = 1) -> None:
+        """`number` is this instance's among its equals."""
         self._listener: Any = Listener(redis, on_subscribed)
         self._server: Any = _Server(
             async_mode="asgi",
@@ -46,6 +52,7 @@ class SocketServer:
             ping_timeout=_PING_TIMEOUT,
             http_compression=False,
         )
+        self._server.eio.generate_id = _numbered_ids(number, self._server.eio.generate_id)
 
     def on(self, event: str, handler: Handler) -> None:
         """Call `handler(sid, ...)` for this event of a client."""

@@ -75,7 +75,7 @@ async def delete_collaboration(
 ) -> JSONResponse:
     """Ends its tasks, then deletes it with its nodes, tasks and results."""
     context = context_of(request)
-    await service.end_tasks(connection, caller, identity, context.client, context.settings.dispatch_url)
+    await service.end_tasks(connection, caller, identity, context.client, context.settings.dispatch_urls)
     await service.delete(session, caller, identity)
     return JSONResponse({"msg": f"The collaboration {identity} is deleted, with its nodes, tasks and results."})
 

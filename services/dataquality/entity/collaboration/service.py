@@ -1,5 +1,6 @@
 """What is done with collaborations, and with who is in them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import true
@@ -52,14 +53,15 @@ async def change(session: AsyncSession, caller: Caller, identity: int, body: Col
 
 
 async def end_tasks(
-    connection: AsyncConnection, caller: Caller, identity: int, client: ServiceClient, dispatch_url: str
+    connection: AsyncConnection, caller: Caller, identity: int, client: ServiceClient, dispatch_urls: Sequence[str]
 ) -> None:
     """Have dispatch end all that the collaboration's nodes work at.
 
     Comes before our own transaction: dispatch has one too, and SQLite knows only one at a time.
     """
     await _require(connection, caller, identity, Operation.DELETE)
-    await client.post(f"{dispatch_url}/internal/collaborations/{identity}/end", {})
+    first, *more = [f"{url}/internal/collaborations/{identity}/end" for url in dispatch_urls]
+    await client.post(first, {}, *more)
 
 
 async def delete(session: AsyncSession, caller: Caller, identity: int) -> None:

@@ -20,7 +20,7 @@ from vserver.stack.local.programs import script
 from vserver.stack.local.supervisor import configuration
 from vserver.stack.local.tail import follow, last_lines
 from vserver.stack.plan import Component, ComponentName, PythonModule
-from vserver.stack.site import LOCAL_PORT_USERS
+from vserver.stack.site import port_users
 
 ODD = {"A": "100% of 'it' and \"that\"; # $HOME `x` \\", "B": "two\nlines", "C": "{}", "D": ""}
 
@@ -45,7 +45,7 @@ def test_a_script_gives_a_program_just_the_variables_and_words_it_was_given(tmp_
 def test_ports_stay_until_another_takes_one(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
     first = keep_ports(file)
-    assert len(set(first.values())) == len(first) == len(LOCAL_PORT_USERS)
+    assert len(set(first.values())) == len(first) == len(port_users())
     assert keep_ports(file) == first
     with socket.socket() as held:
         held.bind(("127.0.0.1", first["redis"]))
@@ -59,7 +59,7 @@ def test_ports_stay_until_another_takes_one(tmp_path: Path) -> None:
 
 def test_a_spoilt_ports_file_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"redis": "x"')
-    assert len(keep_ports(tmp_path / "ports.json")) == len(LOCAL_PORT_USERS)
+    assert len(keep_ports(tmp_path / "ports.json")) == len(port_users())
 
 
 def test_one_at_a_time_holds_the_lock_and_nothing_is_left_of_it(tmp_path: Path) -> None:
