@@ -15,6 +15,9 @@ ENVIRONMENT_TYPES: tuple[EnvironmentType, ...] = get_args(EnvironmentType)
 
 LONGEST_NAME = 64
 
+JSON_LINES = "json"
+"""The `logging.format` that asks for one JSON object a line."""
+
 
 def wrong_name(name: str) -> str | None:
     """Why `name` cannot be the name of a configuration; None when it can."""
