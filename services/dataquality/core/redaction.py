@@ -26,7 +26,7 @@ _SHAPES = (
     (re.compile(r"(://[^\s/:@'\"]*:)[^\s/'\"]+@"), rf"\1{HIDDEN}@"),
     # 'password': 'x', as Python and JSON write it (also escaped), and tuples of bytes
     (
-        re.compile(rf"(b?\\?[\"'](?:{_NAMES})\\?[\"']\s*[:,]\s*b?(\\?[\"']))(?:(?!\2).)*(\2)", re.IGNORECASE),
+        re.compile(rf"(b?\\*[\"'](?:{_NAMES})\\*[\"']\s*[:,]\s*b?(\\*[\"']))(?:(?!\2).)*(\2)", re.IGNORECASE),
         rf"\1{HIDDEN}\3",
     ),
     # password=x, and a header on a line of its own

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from support.processes import free_port
-from vserver.stack.gateway import HEALTH_PATH, ROUTES, Listening, ServiceName, caddyfile
+from vserver.stack.gateway import HEALTH_PATH, ROUTES, GatewayLog, Listening, ServiceName, caddyfile
 from vserver.stack.local.programs import installed_runtime
 
 SERVICES: tuple[ServiceName, ...] = ("auth", "entity", "dispatch")
@@ -83,8 +83,12 @@ class _caddy:
         self._process = subprocess.Popen(
             [program, "run", "--config", str(self._file), "--adapter", "caddyfile"],
             env={"HOME": str(self._file.parent), "XDG_DATA_HOME": str(self._file.parent)},
-            stderr=subprocess.DEVNULL,
+            stderr=(self._file.parent / "caddy.log").open("wb"),
         )
+
+    def said(self) -> str:
+        """What it wrote to its console."""
+        return (self._file.parent / "caddy.log").read_text()
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
@@ -216,6 +220,23 @@ def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
         headers = client.get("/api/user", headers={"X-Forwarded-For": "192.0.2.9"}).json()["headers"]
         assert headers["X-Forwarded-For"] == "192.0.2.9, 127.0.0.1"
     upstreams.close()
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_the_gateways_log_tells_its_troubles_without_headers_or_queries(tmp_path: Path, is_json: bool) -> None:
+    port, nobody = free_port(), [f"127.0.0.1:{free_port()}"]
+    addresses: dict[ServiceName, list[str]] = dict.fromkeys(SERVICES, nobody)
+    text = caddyfile(Listening(port, "127.0.0.1"), "/api", addresses, log=GatewayLog("DEBUG", is_json))
+    running = _caddy(text, tmp_path)
+    with running, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        _wait(client)
+        client.get("/api/user?token=in-the-query", headers={"Authorization": "Bearer in-the-header", "X-Mine": "mine"})
+    said = running.said()
+    errors = [line for line in said.splitlines() if "/api/user" in line]
+    assert errors
+    for secret in ("in-the-query", "in-the-header", "mine"):
+        assert secret not in said
+    assert all(line.startswith("{") == is_json for line in errors)
 
 
 @pytest.mark.parametrize("instances", [["dispatch:8000"], ["dispatch:8000", "dispatch-2:8000", "dispatch-3:8000"]])
