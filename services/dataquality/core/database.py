@@ -34,7 +34,7 @@ def create_engine(url: str, pool_size: int = 10) -> AsyncEngine:
     """An engine for transactions: on SQLite they begin IMMEDIATE, so that none fails halfway for want of the lock."""
     parsed = async_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_async_engine(parsed, pool_size=pool_size, max_overflow=10)
+        engine = create_async_engine(parsed, pool_size=pool_size, max_overflow=10, hide_parameters=True)
         _prepare_sqlite(engine.sync_engine, begin="BEGIN IMMEDIATE")
         return engine
     engine = create_async_engine(
@@ -44,6 +44,7 @@ def create_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         pool_pre_ping=True,
         pool_timeout=10,
         connect_args=_POSTGRES_ARGUMENTS,
+        hide_parameters=True,
     )
     event.listen(engine.sync_engine.pool, "checkin", _drop_outsized)
     return engine
@@ -75,7 +76,7 @@ def create_transaction_engine(url: str) -> Engine:
 def _create_job_engine(url: str, begin: str | None, isolation_level: IsolationLevel) -> Engine:
     parsed = async_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_sync_engine(parsed.set(drivername="sqlite"), pool_size=1, max_overflow=0)
+        engine = create_sync_engine(parsed.set(drivername="sqlite"), pool_size=1, max_overflow=0, hide_parameters=True)
         _prepare_sqlite(engine, begin=begin)
         return engine
     return create_sync_engine(
@@ -85,6 +86,7 @@ def _create_job_engine(url: str, begin: str | None, isolation_level: IsolationLe
         pool_pre_ping=True,
         isolation_level=isolation_level,
         connect_args=_POSTGRES_ARGUMENTS,
+        hide_parameters=True,
     )
 
 
@@ -111,7 +113,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.writes = create_engine(url)
         if self.writes.dialect.name == "sqlite":
-            self.reads = create_async_engine(async_url(url), pool_size=10, max_overflow=10)
+            self.reads = create_async_engine(async_url(url), pool_size=10, max_overflow=10, hide_parameters=True)
             _prepare_sqlite(self.reads.sync_engine, begin=None)
         else:
             self.reads = self.writes.execution_options(isolation_level="AUTOCOMMIT")

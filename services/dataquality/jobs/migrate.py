@@ -94,10 +94,10 @@ def migration_engine(url: str | URL) -> Engine:
     """A synchronous engine without a pool. On SQLite transactions begin IMMEDIATE, which is the lock as well."""
     parsed = sync_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS})
+        engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": WAIT_SECONDS})
         _prepare_sqlite(engine)
         return engine
-    return create_engine(parsed, poolclass=NullPool, connect_args={"connect_timeout": 5})
+    return create_engine(parsed, poolclass=NullPool, hide_parameters=True, connect_args={"connect_timeout": 5})
 
 
 def sync_url(url: str | URL) -> URL:
