@@ -13,11 +13,26 @@ from dataquality.core.settings import settings_from_environment
 from dataquality.dispatch.celery import JobQueue, quiet_libraries
 from dataquality.dispatch.health import serve_health
 from dataquality.dispatch.jobs import sing
-from dataquality.dispatch.names import CANARY, CLEAN_MAIL, CLEAN_OUTBOX, DRAIN_OUTBOX, FORGET_ANSWERS, SEND_MAIL
+from dataquality.dispatch.names import (
+    CANARY,
+    CLEAN_MAIL,
+    CLEAN_OUTBOX,
+    DRAIN_OUTBOX,
+    FORGET_ANSWERS,
+    REDELIVER,
+    SEND_MAIL,
+)
 from dataquality.dispatch.redis_sync import connect_redis_sync
 
 log = structlog.stdlib.get_logger(__name__)
-SCHEDULE = {DRAIN_OUTBOX: 2.0, CANARY: 10.0, CLEAN_OUTBOX: 600.0, CLEAN_MAIL: 60.0, FORGET_ANSWERS: 600.0}
+SCHEDULE = {
+    DRAIN_OUTBOX: 2.0,
+    CANARY: 10.0,
+    CLEAN_OUTBOX: 600.0,
+    CLEAN_MAIL: 60.0,
+    REDELIVER: 15.0,
+    FORGET_ANSWERS: 600.0,
+}
 """Jobs, and every how many seconds they are sent."""
 MAIL_SCHEDULE = {SEND_MAIL: 5.0}
 """The same, where there is a mail server."""

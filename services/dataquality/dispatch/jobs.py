@@ -27,10 +27,12 @@ from dataquality.dispatch.names import (
     CLEAN_OUTBOX,
     DRAIN_OUTBOX,
     FORGET_ANSWERS,
+    REDELIVER,
     SEND_MAIL,
 )
 from dataquality.dispatch.outbox.claims import Outbox
 from dataquality.dispatch.outbox.drain import drain
+from dataquality.dispatch.redelivery import Redeliveries
 from dataquality.dispatch.redis_sync import connect_redis_sync
 from dataquality.dispatch.sockets.managers import NobodyListens, RoomEmitter
 from dataquality.model import utc_now
@@ -57,6 +59,7 @@ class Jobs:
         queue.register(CLEAN_OUTBOX, self.clean_outbox)
         queue.register(SEND_MAIL, self.send_mail, _SECONDS_FOR_MAIL)
         queue.register(CLEAN_MAIL, self.clean_mail)
+        queue.register(REDELIVER, self.redeliver)
         queue.register(FORGET_ANSWERS, self.forget_answers)
 
     def drain_outbox(self, request_id: str = "") -> None:
@@ -92,6 +95,13 @@ class Jobs:
     def forget_answers(self) -> None:
         """Delete what was kept for requests that might come again."""
         _attempt("answers not forgotten", lambda: forget_answers(self._engine, KEEP_ANSWERS))
+
+    def redeliver(self) -> None:
+        """Have nodes told again of what they have not begun."""
+        timer = Redeliveries(self._engine, timedelta(minutes=self._settings.redelivery_minutes))
+        told = _attempt("tasks are not told again", timer.tell_due)
+        if told:
+            log.info("nodes are told of tasks again", count=told)
 
     @cached_property
     def _mail_server(self) -> MailServer | None:

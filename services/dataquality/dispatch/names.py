@@ -5,6 +5,7 @@ CANARY = "dataquality.canary"
 CLEAN_OUTBOX = "dataquality.clean_outbox"
 SEND_MAIL = "dataquality.send_mail"
 CLEAN_MAIL = "dataquality.clean_mail"
+REDELIVER = "dataquality.redeliver"
 FORGET_ANSWERS = "dataquality.forget_answers"
 
 CANARY_KEYS = {"worker": "dataquality:canary:worker", "beat": "dataquality:canary:beat"}

@@ -11,6 +11,7 @@ from dataquality.model.mail import Mail
 from dataquality.model.organization import Organization
 from dataquality.model.outbox import OutboxEvent
 from dataquality.model.permission import Role, Rule, permission, role_rule_association, userpermission
+from dataquality.model.redelivery import Redelivery
 from dataquality.model.run_id import next_run_id, next_run_id_statement
 from dataquality.model.session import ROOT_PASSWORD_IS_DEFAULT, RefreshSession, ServerState, UsedToken
 from dataquality.model.task import AlgorithmPort, Result, ResultContent, Task
@@ -32,6 +33,7 @@ __all__ = [
     "Operation",
     "Organization",
     "OutboxEvent",
+    "Redelivery",
     "RefreshSession",
     "Result",
     "ResultContent",
