@@ -1,0 +1,1 @@
+"""The operator's shell: the database as Python objects."""
