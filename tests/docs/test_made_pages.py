@@ -1,0 +1,25 @@
+"""What is made by a program in the documentation is what the program makes now."""
+
+from pathlib import Path
+
+import pytest
+
+from vserver.config import handbook, pages
+from vserver.config.known import KEYS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_tables_of_the_configuration_are_current() -> None:
+    text = (ROOT / handbook.PAGE).read_text()
+    assert handbook.page(text) == text, "run: python -m vserver.config.handbook"
+
+
+def test_every_key_of_the_configuration_has_a_row() -> None:
+    text = (ROOT / handbook.PAGE).read_text()
+    assert [names for names in KEYS if f"\n| `{names[-1]}` |" not in text] == []
+
+
+def test_a_page_without_a_place_for_what_is_made_is_refused() -> None:
+    with pytest.raises(ValueError, match="made: keys"):
+        pages.filled("nothing", {"keys": "a table"})
