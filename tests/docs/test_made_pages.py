@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_tables_of_the_configuration_are_current() -> None:
     text = (ROOT / handbook.PAGE).read_text()
-    assert handbook.page(text) == text, "run: python -m vserver.config.handbook"
+    assert handbook.page(text) == text, "run: python -m vserver.config.document"
 
 
 def test_every_key_of_the_configuration_has_a_row() -> None:

@@ -1,9 +1,12 @@
-"""The configuration's JSON Schema, for editors and for people. `python -m vserver.config.document` writes it."""
+"""The configuration's JSON Schema, for editors. `python -m vserver.config.document` writes it, and the reference for
+people in docs/configuration.md.
+"""
 
 import json
 from pathlib import Path
 from typing import Any, cast
 
+from vserver.config import handbook
 from vserver.config.preparation import PLACEHOLDER
 from vserver.config.schema import Configuration
 
@@ -75,3 +78,4 @@ def _with_reference(schema: Schema) -> Schema:
 
 if __name__ == "__main__":
     COMMITTED.write_text(text(), encoding="utf-8")
+    handbook.write()

@@ -1,4 +1,4 @@
-"""The tables of docs/configuration.md, from the schema: `python -m vserver.config.handbook` writes them there."""
+"""The tables of docs/configuration.md, from the schema; `python -m vserver.config.document` writes them there."""
 
 import json
 from collections.abc import Iterator
@@ -21,6 +21,11 @@ Schema = dict[str, Any]
 def page(text: str) -> str:
     """The page with its tables made anew."""
     return filled(text, {"keys": keys(), "refused keys": refused()})
+
+
+def write() -> None:
+    """Make the tables of the page anew, where it is."""
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def keys() -> str:
@@ -117,7 +122,3 @@ def _yaml(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"' if value.startswith(("%", "*", "&", "!")) else value
     return json.dumps(value)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
