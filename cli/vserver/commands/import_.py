@@ -2,7 +2,7 @@
 
 import json as json_format
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -10,28 +10,67 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from vserver.commands import options
+from vserver.commands.jobs import Ears, driver_for_job, failure, run_job
 from vserver.commands.output import Output, table
 from vserver.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
-    from vserver.config.instance import Instance
-    from vserver.config.schema import Environment
-    from vserver.stack.driver import Driver
+    from vserver.commands.key_file import KeyFile
+    from vserver.config.instance import Found, Instance
 
 _JOB = "dataquality.jobs.importer"
+_STDIN = "standard input"
+_SHOWN = 10
 File = Annotated[
-    Path, typer.Argument(metavar="FILE", readable=False, help="YAML file of organizations and collaborations.")
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        readable=False,
+        help="YAML or JSON file of organizations, users and collaborations; - reads standard input.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be new, changed and left.")]
+Update = Annotated[
+    bool,
+    typer.Option(
+        "--update", help="Change what exists to what the file says (never passwords and API keys). Default: refuse."
+    ),
 ]
 DropAll = Annotated[
     bool,
     typer.Option("--drop-all", help="Delete all that the database holds first; `allow_drop_all` must be true."),
+]
+Confirm = Annotated[
+    str | None,
+    typer.Option(
+        "--confirm",
+        metavar="NAME",
+        help="Confirm --drop-all with the instance's name, for scripts.",
+        show_default=False,
+    ),
+]
+KeysFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys-file",
+        metavar="PATH",
+        help="Write API keys that are made (`api_key: new`) to this new file, for you alone. Default: show them once.",
+        show_default=False,
+    ),
 ]
 Image = Annotated[str | None, typer.Option("-i", "--image", hidden=True, show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
-    app.command("import")(import_)
+    app.command(
+        "import",
+        epilog=options.examples(
+            "vserver import organizations.yaml --name hospital --user --dry-run",
+            "vserver import organizations.yaml --name hospital --user",
+            "vserver export --name old --user | vserver import - --name new --user --keys-file keys.json",
+        ),
+    )(import_)
 
 
 def import_(
@@ -40,30 +79,58 @@ def import_(
     config: options.Config = None,
     environment: options.Environment = None,
     user: options.User = False,
+    dry_run: DryRun = False,
+    update: Update = False,
     drop_all: DropAll = False,
+    confirm: Confirm = None,
+    keys_file: KeysFile = None,
     driver: options.Driver = None,
     json: options.Json = False,
     image: Image = None,
     mount_src: options.MountSrc = None,
     keep: options.Keep = None,
 ) -> None:
-    """Import organizations, users and collaborations from a file, all or nothing."""
+    """Import organizations, users and collaborations from a file, all or nothing.
+
+    What is there already is found by its name and left as it is, so the same file may be imported again. The instance
+    must have been started once; it may be running or stopped.
+    """
+    from vserver.commands.key_file import opened_key_file
+
     if image is not None:
         hint = "Leave it out: the import runs in the image that the server runs."
         raise CommandError("--image means nothing here", hint, ExitCode.USAGE)
     output = Output("import", json)
+    label = _STDIN if str(file) == "-" else str(file)
+    wishes = {"--dry-run": dry_run, "--update": update, "--drop-all": drop_all}
     with _opened(file) as content:
-        instance, loaded = options.Selection(name, config, environment, user).find(output.may_ask)
-        running = _running(instance, loaded.settings, driver)
-        counts = _run(output, running, content, str(file), drop_all)
-    output.done(
-        {"instance": instance.id, "file": str(file), "drop_all": drop_all, "imported": counts},
-        _summary(instance, file, counts, output.seconds),
-    )
+        found = options.Selection(name, config, environment, user).find(output.may_ask)
+        if confirm is not None and not drop_all:
+            raise CommandError("--confirm goes with --drop-all only", "Leave it out.", ExitCode.USAGE)
+        chosen = driver_for_job(output, found.instance, found.loaded.settings, driver)
+        if drop_all:
+            _confirm(output, found, confirm, dry_run)
+        with opened_key_file(keys_file) as key_file:
+            ears = Ears(output, lambda line: line.startswith(f"{label}:"))
+            arguments = ["-", "--label", label, *(option for option, is_wanted in wishes.items() if is_wanted)]
+            code, said = run_job(chosen, _JOB, arguments, content, ears)
+            if code != ExitCode.OK:
+                raise _failure(code, label, ears.said, found.instance)
+            result = _result(said)
+            key_file.keep(result)
+    facts = {"instance": found.instance.id, "file": label, "dry_run": dry_run, "update": update, "drop_all": drop_all}
+    tell = _planned if dry_run else _summary
+    output.done({**facts, **result}, tell(found.instance, label, result, key_file, output.seconds))
 
 
 @contextmanager
 def _opened(file: Path) -> Generator[BinaryIO]:
+    if str(file) == "-":
+        if sys.stdin.isatty():
+            hint = "Pipe a file into it, or name one."
+            raise CommandError("- reads standard input, which is a terminal", hint, ExitCode.USAGE)
+        yield sys.stdin.buffer
+        return
     try:
         content = file.open("rb")
     except FileNotFoundError:
@@ -79,82 +146,102 @@ def _opened(file: Path) -> Generator[BinaryIO]:
         yield content
 
 
-def _running(instance: "Instance", environment: "Environment", asked: str | None) -> "Driver":
-    """The driver that runs the instance; a job needs its database."""
-    from vserver.stack.choose import choose_driver, current_driver
-
-    driver = choose_driver(instance, environment, asked) if asked else current_driver(instance, environment)
-    state = "stopped" if driver is None else driver.status().state
-    if driver is None or state in {"stopped", "orphaned"}:
-        hint = f"Start it first: `{options.again('start', instance)}`."
-        raise CommandError(f"{instance.id} is not running ({state})", hint)
-    return driver
-
-
-def _run(output: Output, driver: "Driver", content: BinaryIO, label: str, drop_all: bool) -> dict[str, Any]:
-    said: list[str] = []
-
-    def on_line(line: str) -> None:
-        said.append(line)
-        # Problems are told in the end, all together.
-        if not line.startswith(f"{label}:"):
-            output.step(line)
-
-    arguments = ["-", "--label", label, *(["--drop-all"] if drop_all else [])]
-    with _captured_output() as captured:
-        code = driver.run_job(driver.plan(), _JOB, arguments, content, on_line)
-    if code != ExitCode.OK:
-        raise _failure(code, label, said)
-    return _result(captured)
+def _confirm(output: Output, found: "Found", given: str | None, dry_run: bool) -> None:
+    """Have the instance's name typed. Raises where it is not, and where --drop-all is not allowed at all."""
+    instance = found.instance
+    if not found.loaded.settings.allow_drop_all:
+        hint = f"Set `allow_drop_all: true` for {instance.environment} in {instance.configuration} first."
+        raise CommandError(f"--drop-all is not allowed in {instance.id}", hint, ExitCode.USAGE)
+    if dry_run:
+        return
+    if given is None and not output.may_ask:
+        hint = f"There is no terminal to ask at: add `--confirm {instance.name}`."
+        raise CommandError("--drop-all must be confirmed", hint, ExitCode.USAGE)
+    if given is None:
+        output.warn(f"this deletes all that {instance.id} holds: organizations, users, tasks, results")
+        given = typer.prompt(f"Type its name ({instance.name}) to go on", default="", show_default=False, err=True)
+    if given != instance.name:
+        hint = f"The name is {instance.name}."
+        raise CommandError("that is not the instance's name; nothing was changed", hint, ExitCode.USAGE)
 
 
-def _failure(code: int, label: str, said: list[str]) -> CommandError:
-    exit_code = ExitCode.USAGE if code == ExitCode.USAGE else ExitCode.FAILED
+def _failure(code: int, label: str, said: Sequence[str], instance: "Instance") -> CommandError:
     problems = [line for line in said if line.startswith(f"{label}:")]
     if not problems:
-        reason = said[-1] if said else f"the job ended with {code}"
-        return CommandError(f"{label} was not imported; nothing was changed: {reason}", None, exit_code)
+        return failure(code, f"{label} was not imported; nothing was changed", said, instance)
     return CommandError(
         "\n".join([f"{label} cannot be imported; nothing was changed. What is wrong:", *problems]),
         "Correct these and import it again.",
-        exit_code,
+        ExitCode.USAGE if code == ExitCode.USAGE else ExitCode.FAILED,
     )
 
 
-@contextmanager
-def _captured_output() -> Generator[list[str]]:
-    """What jobs write to our standard output, which they inherit: filled in when the block ends."""
-    import os
-    import tempfile
-
-    captured: list[str] = []
-    sys.stdout.flush()
-    kept = os.dup(1)
-    with tempfile.TemporaryFile("w+b") as file:
-        os.dup2(file.fileno(), 1)
-        try:
-            yield captured
-        finally:
-            os.dup2(kept, 1)
-            os.close(kept)
-            file.seek(0)
-            captured.extend(file.read().decode("utf-8", "replace").splitlines())
-
-
-def _result(lines: list[str]) -> dict[str, Any]:
+def _result(said: bytes) -> dict[str, Any]:
     """The job's last line of output."""
     try:
-        return dict(json_format.loads(lines[-1]))
+        return dict(json_format.loads(said.splitlines()[-1]))
     except (IndexError, ValueError):
         raise CommandError("the import ended without saying what it did", None, ExitCode.FAULT) from None
 
 
-def _summary(instance: "Instance", file: Path, counts: dict[str, Any], seconds: float) -> list[str]:
-    rows = [(kind, str(count["created"]), str(count["unchanged"])) for kind, count in counts.items()]
+def _summary(instance: "Instance", label: str, result: Mapping[str, Any], keys: "KeyFile", seconds: float) -> list[str]:
+    counts: dict[str, dict[str, int]] = result["imported"]
+    if not result["deleted"] and not any(count["created"] + count["changed"] for count in counts.values()):
+        return [f"Nothing was changed: all that stands in {label} is in {instance.id} already ({seconds:.1f} s)."]
     return [
-        f"{file} is imported into {instance.id} ({seconds:.1f} s).",
-        *table([("", "new", "there already"), *rows], "  "),
+        f"{label} is imported into {instance.id} ({seconds:.1f} s).",
+        *_deleted(result, "were deleted before"),
+        *_table(counts),
+        *_passwords(result),
+        *keys.lines(result),
         "",
         "Next: sign in as one of the users, start the nodes with their API keys, and look at the server:",
         f"  {options.again('status', instance)}",
     ]
+
+
+def _planned(
+    instance: "Instance", label: str, result: Mapping[str, Any], _keys: "KeyFile", seconds: float
+) -> list[str]:
+    plan: dict[str, dict[str, list[str]]] = result["plan"]
+    counts = {kind: {key: len(names) for key, names in groups.items()} for kind, groups in plan.items()}
+    named = [
+        f"  {word} {kind}: {_some(groups[key])}"
+        for kind, groups in plan.items()
+        for key, word in (("created", "new"), ("changed", "changed"))
+        if groups[key]
+    ]
+    return [
+        f"Nothing was changed. This is what importing {label} into {instance.id} would do ({seconds:.1f} s):",
+        *_deleted(result, "would be deleted before"),
+        *_table(counts),
+        *(["", *named] if named else ["  Nothing would be changed: all of it is there already."]),
+        *_passwords(result),
+        "",
+        "Next: the same command without --dry-run.",
+    ]
+
+
+def _table(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    rows = [(kind, *(str(count[key]) for key in ("created", "changed", "unchanged"))) for kind, count in counts.items()]
+    return table([("", "new", "changed", "there already"), *rows], "  ")
+
+
+def _deleted(result: Mapping[str, Any], words: str) -> list[str]:
+    deleted: dict[str, int] = result["deleted"]
+    return [f"  {', '.join(f'{number} {kind}' for kind, number in deleted.items())} {words}."] if deleted else []
+
+
+def _passwords(result: Mapping[str, Any]) -> list[str]:
+    number = result["without_password"]
+    if not number:
+        return []
+    who = "1 new user has" if number == 1 else f"{number} new users have"
+    return [f"  {who} no password: one is set by mail (a lost password), or with `vserver shell`."]
+
+
+def _some(names: Sequence[str]) -> str:
+    from vserver.config.text import shown
+
+    more = f" and {len(names) - _SHOWN} more (--json names all)" if len(names) > _SHOWN else ""
+    return ", ".join(shown(name) for name in names[:_SHOWN]) + more

@@ -164,7 +164,9 @@ def choose_one(question: str, choices: list[tuple[str, str]]) -> str:
     return Terminal().choose(question, choices)
 
 
-def again(command: Literal["status", "stop", "import", "start", "files", "attach"], instance: "Instance") -> str:
+def again(
+    command: Literal["status", "stop", "import", "export", "start", "files", "attach"], instance: "Instance"
+) -> str:
     """The command line of another command for the same instance."""
     import shlex
 

@@ -12,17 +12,24 @@ from sqlalchemy import insert, text, update
 
 from dataquality.model import Organization, User
 from support.databases import sync_engine
-from support.importing import FIRST_KEY, GOOD, PEPPER, SECOND_KEY, Importer, contents
+from support.importing import FIRST_KEY, GOOD, PEPPER, SECOND_KEY, Importer, Outcome, contents
 
-NOTHING = {"created": 0, "unchanged": 0}
-AGREE = "An import changes nothing that exists: change it over the API, or make the file agree"
+NOTHING = {"created": 0, "changed": 0, "unchanged": 0}
+AGREE = "Make the file agree, or import it with --update to change what exists"
+KEEP = "An import changes no API keys: write `new`, which leaves the key that it has, or reset it over the API"
 
 
 def counts(**kinds: tuple[int, int]) -> dict[str, dict[str, int]]:
-    """The result as it stands on standard output."""
+    """How many of each kind are new, and how many were there already."""
     names = ("organizations", "roles", "users", "collaborations", "nodes", "tasks")
-    given = {name: {"created": new, "unchanged": old} for name, (new, old) in kinds.items()}
+    given = {name: {"created": new, "changed": 0, "unchanged": old} for name, (new, old) in kinds.items()}
     return {name: given.get(name, NOTHING) for name in names}
+
+
+def imported_counts(outcome: Outcome) -> dict[str, dict[str, int]]:
+    """The same as it stands on standard output."""
+    assert outcome.code == 0, outcome.err
+    return json.loads(outcome.out)["imported"]
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def imported(importer: Importer) -> Importer:
 def test_the_result_says_how_much_of_each_kind_is_new(importer: Importer) -> None:
     outcome = importer.run(GOOD)
     assert outcome.code == 0
-    assert json.loads(outcome.out) == counts(
+    assert imported_counts(outcome) == counts(
         organizations=(2, 0), roles=(2, 0), users=(2, 0), collaborations=(1, 0), nodes=(2, 0), tasks=(2, 0)
     )
 
@@ -43,7 +50,7 @@ def test_the_result_says_how_much_of_each_kind_is_new(importer: Importer) -> Non
 def test_the_manuals_example_is_imported_as_it_stands(importer: Importer) -> None:
     outcome = importer.run((Path(__file__).parent / "data" / "example-import.yaml").read_text())
     assert outcome.code == 0, outcome.lines
-    assert json.loads(outcome.out) == counts(
+    assert imported_counts(outcome) == counts(
         organizations=(3, 0), roles=(3, 0), users=(6, 0), collaborations=(3, 0), nodes=(7, 0), tasks=(4, 0)
     )
     assert importer.rows("collaboration", "name", "encrypted") == [
@@ -162,7 +169,7 @@ def test_a_second_run_of_the_same_file_changes_nothing(imported: Importer) -> No
     before = imported.contents()
     outcome = imported.run(GOOD)
     assert outcome.code == 0
-    assert json.loads(outcome.out) == counts(
+    assert imported_counts(outcome) == counts(
         organizations=(0, 2), roles=(0, 2), users=(0, 2), collaborations=(0, 1), nodes=(0, 2), tasks=(0, 2)
     )
     assert imported.contents() == before
@@ -176,9 +183,9 @@ def test_a_second_run_adds_what_is_new_in_the_file(imported: Importer) -> None:
         "      - name: Big\n        api_key: 123e4567-e89b-12d3-a456-426614174003\n    tasks:",
     )
     outcome = imported.run(longer)
-    assert json.loads(outcome.out) == counts(
-        organizations=(1, 2), roles=(1, 2), users=(1, 2), collaborations=(0, 1), nodes=(1, 2), tasks=(0, 2)
-    )
+    expected = counts(organizations=(1, 2), roles=(1, 2), users=(1, 2), nodes=(1, 2), tasks=(0, 2))
+    expected["collaborations"] = {"created": 0, "changed": 1, "unchanged": 0}
+    assert imported_counts(outcome) == expected
     assert len(imported.rows("member", "organization_id")) == 3
     assert len(imported.rows("task", "id")) == 2
 
@@ -188,7 +195,7 @@ def test_collaborations_of_organizations_of_the_database(imported: Importer) -> 
         "collaborations:\n- name: PIPELINE\n  participants:\n  - name: IKNL\n"
         "    api_key: 123e4567-e89b-12d3-a456-426614174004\n"
     )
-    assert json.loads(outcome.out) == counts(collaborations=(1, 0), nodes=(1, 0))
+    assert imported_counts(outcome) == counts(collaborations=(1, 0), nodes=(1, 0))
 
 
 def test_users_get_roles_of_their_organization_by_name(importer: Importer) -> None:
@@ -264,7 +271,7 @@ CLASHES: dict[str, tuple[str, str, str]] = {
         SECOND_KEY,
         "123e4567-e89b-12d3-a456-426614174009",
         "22: collaborations[0].participants[1].api_key: the node of 'Small' in this collaboration exists with another "
-        f"API key. {AGREE}",
+        f"API key. {KEEP}",
     ),
     "an API key of another node": (
         "name: ZEPPELIN",
@@ -313,7 +320,7 @@ def test_an_import_leaves_one_line_in_the_audit_trail(imported: Importer) -> Non
     imported.run(GOOD)
     [line] = imported.rows("audit", "actor_type", "action", "detail")
     assert line[:2] == ("operator", "batch import")
-    assert line[2]["users"] == {"created": 2, "unchanged": 0}
+    assert line[2]["users"] == {"created": 2, "changed": 0, "unchanged": 0}
 
 
 def test_drop_all_is_refused_unless_the_configuration_allows_it(imported: Importer) -> None:
@@ -328,7 +335,7 @@ def test_drop_all_leaves_the_seed_and_the_file(imported: Importer) -> None:
     imported.allow_drop_all()
     users = dict(imported.rows("user", "username", "id"))
     outcome = imported.run(GOOD.replace("name: Small", "name: Smaller"), "--drop-all")
-    assert json.loads(outcome.out) == counts(
+    assert imported_counts(outcome) == counts(
         organizations=(2, 0), roles=(2, 0), users=(2, 0), collaborations=(1, 0), nodes=(2, 0), tasks=(2, 0)
     )
     assert sorted(imported.rows("organization", "name")) == ["IKNL", "Smaller", "root"]
@@ -429,8 +436,8 @@ def test_two_at_once_do_not_interleave(importer: Importer, tmp_path: Path) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(result["organizations"]["created"] for result in ended) == [0, 2]
-    assert sorted(result["tasks"]["created"] for result in ended) == [0, 2]
+    assert sorted(result["imported"]["organizations"]["created"] for result in ended) == [0, 2]
+    assert sorted(result["imported"]["tasks"]["created"] for result in ended) == [0, 2]
     assert len(importer.rows("user", "id")) == 3
     assert len(importer.rows("task", "id")) == 2
 
@@ -450,7 +457,7 @@ def test_a_job_that_is_killed_leaves_the_database_as_it_was(importer: Importer, 
     assert contents(importer.url) == before
 
 
-@pytest.mark.parametrize("arguments", [[], ["-"], ["file.yaml", "--label", "x"], ["-", "--label", "x", "--dry-run"]])
+@pytest.mark.parametrize("arguments", [[], ["-"], ["file.yaml", "--label", "x"], ["-", "--label", "x", "--dry"]])
 def test_a_wrong_command_line_is_refused(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "dataquality.jobs.importer", *arguments]
     assert subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 4

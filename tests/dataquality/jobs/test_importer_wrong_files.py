@@ -7,14 +7,18 @@ from support.importing import FIRST_KEY, GOOD, SECOND_KEY, Importer
 BEGIN = "Begin it with `organizations:`, as the manual's example does"
 LIST = "List some under `organizations:` or `collaborations:`"
 COLON = "a colon where no key may stand. Check the indentation, and put a text that holds a colon and a blank in quotes"
-TOP = "Write keys and values: organizations: ..., collaborations: ..."
+TOP = "Write keys and values: roles: ..., organizations: ..., collaborations: ..."
 DASH = "each beginning with a dash"
 ORGANIZATION_KEYS = (
     "Write keys and values: name: ..., domain: ..., address1: ..., address2: ..., zipcode: ..., country: ..., "
-    "public_key: ..., users: ..."
+    "public_key: ..., roles: ..., users: ..."
 )
-USER_KEYS = "Write keys and values: username: ..., password: ..., firstname: ..., lastname: ..., email: ..., roles: ..."
+USER_KEYS = (
+    "Write keys and values: username: ..., password: ..., firstname: ..., lastname: ..., email: ..., roles: ..., "
+    "rules: ..."
+)
 COLLABORATION_KEYS = "Write keys and values: name: ..., encrypted: ..., participants: ..., tasks: ..."
+PASSWORD = "Write one, or remove the key: then the user has none until it is set over the API or by mail"
 TEXT = "Write a text, in quotes where in doubt"
 TEXTS = "Write a list of texts such as [a, b]"
 BOOLEAN = "Write true or false, without quotes"
@@ -23,9 +27,13 @@ ONE = "Remove one of the two"
 CHANGE = "Change or remove one of the two"
 KEY = "the public key is not base64. Paste the key's base64 text on one line, or leave it empty"
 ROLES = "There are Collaboration Admin, Organization Admin, Researcher, Root, Viewer, container, node, super"
-NOBODY = "the collaboration has no participants. List at least one, with its name and api_key"
+NOBODY = "the collaboration has no participants. List them with their name and api_key, or write [] for none"
 ADD = "Add it under `organizations:`, or correct the name"
-MAKE = "Make one, for example with `python -c 'import uuid; print(uuid.uuid4())'`"
+MAKE = (
+    "Make one, for example with `python -c 'import uuid; print(uuid.uuid4())'`, or write `new` to have it made, "
+    "or `none` for a participant without a node"
+)
+RULES = "Write a list of rules such as [node/view/global, node/view/organization]"
 UUID = f"the API key is not a UUID in lower case with its dashes. {MAKE}"
 
 ORGANIZATION = "organizations:\n- name: A\n"
@@ -87,7 +95,7 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a key unlike any": (
         ORGANIZATION + "xyz: []\n",
-        ["3: xyz: this key is not known. Known keys are organizations, collaborations"],
+        ["3: xyz: this key is not known. Known keys are roles, organizations, collaborations"],
     ),
     "organizations as text": (
         "organizations: A\n",
@@ -131,8 +139,8 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
         ["2: organizations[0].name: this holds the character NUL. Remove it"],
     ),
     "a very long text": (
-        ORGANIZATION + f"  domain: {'a' * 501}\n",
-        ["3: organizations[0].domain: this is longer than 500 characters. Shorten it"],
+        USER + f"    firstname: {'a' * 501}\n",
+        ["6: organizations[0].users[0].firstname: this is longer than 500 characters. Shorten it"],
     ),
     "an unknown key of an organization": (
         ORGANIZATION + "  adress1: x\n",
@@ -172,13 +180,9 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
         ORGANIZATION + "  users:\n  - password: secret-word\n",
         ["4: organizations[0].users[0].username: this is missing. Give the user a name to sign in with"],
     ),
-    "a user without a password": (
-        ORGANIZATION + "  users:\n  - username: u\n",
-        ["4: organizations[0].users[0].password: this is missing. Give the user a password"],
-    ),
     "a user with an empty password": (
         USER.replace("secret-word", "''"),
-        ["5: organizations[0].users[0].password: this is empty. Give the user a password"],
+        [f"5: organizations[0].users[0].password: this is empty. {PASSWORD}"],
     ),
     "a password that YAML takes for true": (
         USER.replace("secret-word", "yes"),
@@ -221,9 +225,81 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
         USER + "    roles: [Viewer, Viewer]\n",
         [f"6: organizations[0].users[0].roles[1]: line 6 has this role of the user already. {CHANGE}"],
     ),
-    "a role as a mapping": (
-        USER + "    roles: [{name: Viewer}]\n",
-        [f"6: organizations[0].users[0].roles[0]: a group of keys stands here. {TEXT}"],
+    "a role as a list": (
+        USER + "    roles: [[Viewer]]\n",
+        [f"6: organizations[0].users[0].roles[0]: a list stands here. {TEXT}"],
+    ),
+    "a role of an organization without a name": (
+        USER + "    roles: [{organization: A}]\n",
+        ["6: organizations[0].users[0].roles[0].name: this is missing. Name a role"],
+    ),
+    "an unknown key of a user's role": (
+        USER + "    roles: [{name: Viewer, organisation: A}]\n",
+        ["6: organizations[0].users[0].roles[0].organisation: this key is not known. Did you mean 'organization'?"],
+    ),
+    "a role of an organization that is not there": (
+        USER + "    roles: [{name: super, organization: Aa}]\n",
+        ["6: organizations[0].users[0].roles[0].name: there is no organization 'Aa'. Did you mean 'A'?"],
+    ),
+    "a role that another organization does not have": (
+        USER + "    roles: [{name: boss, organization: B}]\n- name: B\n",
+        ["6: organizations[0].users[0].roles[0].name: there is no role 'boss'. There are super"],
+    ),
+    "a role that is not there for all": (
+        USER + "    roles: [{name: super, organization: }]\n",
+        [
+            "6: organizations[0].users[0].roles[0].name: there is no role 'super'. There are Collaboration Admin, "
+            "Organization Admin, Researcher, Root, Viewer, container, node"
+        ],
+    ),
+    "a rule that is not there": (
+        USER + "    rules: [task/view/organisation]\n",
+        [
+            "6: organizations[0].users[0].rules[0]: there is no rule 'task/view/organisation'. "
+            "Did you mean 'task/view/organization'?"
+        ],
+    ),
+    "a rule unlike any": (
+        USER + "    rules: [xyz]\n",
+        [
+            "6: organizations[0].users[0].rules[0]: there is no rule 'xyz'. "
+            "A rule has a form like task/view/organization"
+        ],
+    ),
+    "a rule twice": (
+        USER + "    rules: [task/view/global, task/view/global]\n",
+        [f"6: organizations[0].users[0].rules[1]: line 6 has this rule of the user already. {CHANGE}"],
+    ),
+    "all rules for a user": (
+        USER + "    rules: all\n",
+        [f"6: organizations[0].users[0].rules: a text stands here. {RULES}"],
+    ),
+    "rules of a role as a text": (
+        ORGANIZATION + "  roles:\n  - {name: boss, rules: most}\n",
+        [
+            "4: organizations[0].roles[0].rules: a text stands here. "
+            "Write `all`, or a list of rules such as [node/view/global, node/view/organization]"
+        ],
+    ),
+    "a role without a name": (
+        ORGANIZATION + "  roles:\n  - rules: all\n",
+        ["4: organizations[0].roles[0].name: this is missing. Give the role a name"],
+    ),
+    "a role of an organization twice": (
+        ORGANIZATION + "  roles:\n  - {name: boss}\n  - {name: boss}\n",
+        [f"5: organizations[0].roles[1].name: line 4 has a role of this name already. {CHANGE}"],
+    ),
+    "a role for all twice": (
+        ORGANIZATION + "roles:\n- {name: boss}\n- {name: boss}\n",
+        [f"5: roles[1].name: line 4 has a role of this name already. {CHANGE}"],
+    ),
+    "a built-in role": (
+        ORGANIZATION + "roles:\n- {name: Viewer, rules: all}\n",
+        ["4: roles[0].name: 'Viewer' is a built-in role, which nobody changes. Remove it, or choose another name"],
+    ),
+    "a built-in role's name for an organization's": (
+        ORGANIZATION + "  roles:\n  - {name: Root, rules: all}\n",
+        ["4: organizations[0].roles[0].name: the name 'Root' belongs to a built-in role. Choose another"],
     ),
     "the first user's name": (
         USER.replace("username: u", "username: root"),
@@ -249,9 +325,12 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
         ["4: collaborations[0].name: this is missing. Give the collaboration a name"],
     ),
     "a collaboration without participants": (COLLABORATION, [f"4: collaborations[0].participants: {NOBODY}"]),
-    "an empty list of participants": (
-        COLLABORATION + "  participants: []\n",
-        [f"5: collaborations[0].participants: {NOBODY}"],
+    "tasks that nobody can work on": (
+        PARTICIPANT.replace(FIRST_KEY, "none") + "  tasks: [hello-world]\n",
+        [
+            "8: collaborations[0].tasks: no participant has a node to work on these. "
+            "Give one an api_key, or remove the tasks"
+        ],
     ),
     "participants as text": (
         COLLABORATION + "  participants: A\n",
@@ -259,7 +338,10 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a participant as text": (
         COLLABORATION + "  participants: [A]\n",
-        ["5: collaborations[0].participants[0]: a text stands here. Write keys and values: name: ..., api_key: ..."],
+        [
+            "5: collaborations[0].participants[0]: a text stands here. "
+            "Write keys and values: name: ..., api_key: ..., node_name: ..."
+        ],
     ),
     "a participant without a name": (
         COLLABORATION + f"  participants:\n  - api_key: {FIRST_KEY}\n",
@@ -392,7 +474,6 @@ collaborations:
     assert [line.split(": ")[:2] for line in lines] == [
         ["file.yaml:1", "organisations"],
         ["file.yaml:4", "organizations[0].country"],
-        ["file.yaml:6", "organizations[0].users[0].password"],
         ["file.yaml:7", "organizations[0].users[1].username"],
         ["file.yaml:9", "organizations[0].users[1].roles[0]"],
         ["file.yaml:12", "collaborations[0].encrypted"],

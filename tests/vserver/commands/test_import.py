@@ -47,8 +47,8 @@ def test_a_file_is_imported_with_progress_a_summary_and_the_next_step(home: Home
     done = run(home, write(home, GOOD), "-n", instance, "--user")
     assert done.returncode == 0, done.stderr
     words = [line.split() for line in done.stdout.splitlines()]
-    assert ["users", "2", "0"] in words
-    assert ["tasks", "2", "0"] in words
+    assert ["users", "2", "0", "0"] in words
+    assert ["tasks", "2", "0", "0"] in words
     assert f"vserver status --name {instance} -e dev --user" in done.stdout
     assert "users 2/2" in done.stderr
     assert "password:" not in done.stdout + done.stderr
@@ -68,7 +68,7 @@ def test_json_says_how_much_is_new(home: Home, instance: str) -> None:
     envelope = json.loads(run(home, path, "-n", instance, "--user", "--json").stdout)
     assert (envelope["ok"], envelope["command"]) == (True, "import")
     assert envelope["data"]["file"] == str(path)
-    assert envelope["data"]["imported"]["users"] == {"created": 1, "unchanged": 0}
+    assert envelope["data"]["imported"]["users"] == {"created": 1, "changed": 0, "unchanged": 0}
 
 
 def test_what_is_wrong_is_said_with_its_lines_and_exit_code_4(home: Home, instance: str) -> None:
@@ -94,7 +94,7 @@ def test_drop_all_is_refused_where_the_configuration_does_not_allow_it(home: Hom
     assert "allow_drop_all: true" in done.stderr
 
 
-def test_a_stopped_instance_must_be_started_first(home: Home) -> None:
+def test_an_instance_that_was_never_started_must_be_started_first(home: Home) -> None:
     name = home.configure(f"description: x\nip: 127.0.0.1\nport: {free_port()}\nuri: sqlite:///x.sqlite")
     done = run(home, write(home, GOOD), "-n", name, "--user")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""Runs the import: `python -m dataquality.jobs.importer - --label FILE [--drop-all]`."""
+"""Runs the import: `python -m dataquality.jobs.importer - --label FILE [--dry-run] [--update] [--drop-all]`."""
 
 import sys
 

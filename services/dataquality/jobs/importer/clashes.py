@@ -1,92 +1,77 @@
-"""Where the file and the database disagree. An import adds what is missing and changes nothing that exists."""
+"""Where the file and the database cannot both be right, whatever is to be done about what differs."""
 
 from collections.abc import Callable, Iterator
 
 from dataquality.jobs.importer.document import (
+    SUPER_ROLE,
     CollaborationEntry,
     ImportFile,
     OrganizationEntry,
     Participant,
+    RoleKey,
     UserEntry,
 )
-from dataquality.jobs.importer.known import Known, KnownOrganization, KnownUser
+from dataquality.jobs.importer.known import Known
 from dataquality.jobs.importer.problems import Problem, did_you_mean, quoted
 from dataquality.jobs.importer.reader import Text
+from dataquality.model.rules import BUILT_IN_ROLES
 
-SUPER_ROLE = "super"
-_AGREE = "An import changes nothing that exists: change it over the API, or make the file agree"
 KeyId = Callable[[str], str]
 
 
 def clashes(file: ImportFile, known: Known, key_id: KeyId) -> Iterator[Problem]:
     """All that keeps the file from being imported into this database."""
     names = {entry.name.value for entry in file.organizations}
+    keys = role_keys(file, known)
     for entry in file.organizations:
-        yield from _organization(entry, known)
+        if len(known.organizations.get(entry.name.value, [])) > 1:
+            yield _several(entry.name)
+    yield from _role_names(file, known)
     for entry, user in file.users:
         yield from _user(entry, user, known)
-    for entry in file.collaborations:
-        yield from _collaboration(entry, known)
+        yield from _roles(entry, user, names, keys, known)
     for entry, participant in file.participants:
         yield from _participant(participant, names, known)
         yield from _node(entry, participant, known, key_id)
 
 
-def kept_keys(file: ImportFile, known: Known) -> list[str]:
-    """Names of organizations whose public key is another one by now: nodes replace it, and the import lets it be."""
-    return [
-        entry.name.value
-        for entry in file.organizations
-        if (found := known.organization(entry.name.value)) and entry.public_key not in (None, found.public_key)
-    ]
+def role_keys(file: ImportFile, known: Known) -> set[RoleKey]:
+    """The roles that there will be: of the database, of the file, and `super` of each organization of the file."""
+    defined = {(owner, role.name.value) for owner, role in file.all_roles}
+    return known.roles.keys() | defined | {(entry.name.value, SUPER_ROLE) for entry in file.organizations}
 
 
-def _organization(entry: OrganizationEntry, known: Known) -> Iterator[Problem]:
-    if len(known.organizations.get(entry.name.value, [])) > 1:
-        yield _several(entry.name)
-    elif found := known.organization(entry.name.value):
-        yield from _differences(entry.details, found.details, f"the organization {quoted(entry.name.value)}")
+def _role_names(file: ImportFile, known: Known) -> Iterator[Problem]:
+    for owner, role in file.all_roles:
+        if owner and role.name.value in BUILT_IN_ROLES and (owner, role.name.value) not in known.roles:
+            message = f"the name {quoted(role.name.value)} belongs to a built-in role"
+            yield Problem(role.name.place, message, "Choose another")
 
 
 def _user(entry: OrganizationEntry, user: UserEntry, known: Known) -> Iterator[Problem]:
     organization = known.organization(entry.name.value)
     found = known.users.get(user.username.value)
-    if found is None:
-        if user.email.value in known.emails:
-            owner = quoted(known.emails[user.email.value])
-            yield Problem(user.email.place, f"the user {owner} has this e-mail address already", "Use another")
-        yield from _roles(user, organization, known)
-    elif organization is None or found.organization_id != organization.id:
+    if found and (organization is None or found.organization_id != organization.id):
         message = f"a user {quoted(user.username.value)} exists in another organization"
         yield Problem(user.username.place, message, "Choose another username")
-    else:
-        given = {"firstname": user.firstname, "lastname": user.lastname, "email": user.email}
-        yield from _differences(given, found.details, f"the user {quoted(user.username.value)}")
-        yield from _other_roles(user, found)
+    elif known.emails.get(user.email.value, user.username.value) != user.username.value:
+        owner = quoted(known.emails[user.email.value])
+        yield Problem(user.email.place, f"the user {owner} has this e-mail address already", "Use another")
 
 
-def _other_roles(user: UserEntry, found: KnownUser) -> Iterator[Problem]:
-    if user.roles and frozenset(role.value for role in user.roles) != found.roles:
-        has = ", ".join(sorted(map(quoted, found.roles))) or "none"
-        message = f"the user {quoted(user.username.value)} exists with other roles ({has})"
-        yield Problem(user.roles[0].place, message, _AGREE)
-
-
-def _roles(user: UserEntry, organization: KnownOrganization | None, known: Known) -> Iterator[Problem]:
-    owners = (None, organization.id) if organization else (None,)
-    names = {name for owner, name in known.roles if owner in owners} | {SUPER_ROLE}
+def _roles(
+    entry: OrganizationEntry, user: UserEntry, names: set[str], keys: set[RoleKey], known: Known
+) -> Iterator[Problem]:
     for role in user.roles or ():
-        if role.value and role.value not in names:
-            remedy = did_you_mean(role.value, names, f"There are {', '.join(sorted(names))}")
-            yield Problem(role.place, f"there is no role {quoted(role.value)}", remedy)
-
-
-def _collaboration(entry: CollaborationEntry, known: Known) -> Iterator[Problem]:
-    found = known.collaborations.get(entry.name.value)
-    if found and entry.encrypted not in (None, found.encrypted):
-        state = "encrypted" if found.encrypted else "not encrypted"
-        message = f"the collaboration {quoted(entry.name.value)} exists and is {state}"
-        yield Problem(entry.name.place, message, _AGREE)
+        if role.key(entry.name.value, keys) in keys or not role.name.value:
+            continue
+        if role.organization and role.organization not in names | known.organizations.keys():
+            message = f"there is no organization {quoted(role.organization)}"
+            yield Problem(role.name.place, message, did_you_mean(role.organization, names, "Correct the name"))
+        else:
+            there = {name for owner, name in keys if owner in role.owners(entry.name.value)}
+            remedy = did_you_mean(role.name.value, there, f"There are {', '.join(sorted(there))}")
+            yield Problem(role.name.place, f"there is no role {quoted(role.name.value)}", remedy)
 
 
 def _participant(participant: Participant, names: set[str], known: Known) -> Iterator[Problem]:
@@ -105,21 +90,18 @@ def _node(entry: CollaborationEntry, participant: Participant, known: Known, key
     organization = known.organization(participant.name.value)
     collaboration = known.collaborations.get(entry.name.value)
     pair = (organization.id, collaboration.id) if organization and collaboration else None
+    node = known.nodes.get(pair) if pair else None
     if not key.value:
         return
-    if pair in known.nodes and known.nodes[pair] != key_id(key.value):
+    if node and node.api_key_id != key_id(key.value):
         name = quoted(participant.name.value)
         message = f"the node of {name} in this collaboration exists with another API key"
-        yield Problem(key.place, message, _AGREE)
+        remedy = (
+            "An import changes no API keys: write `new`, which leaves the key that it has, or reset it over the API"
+        )
+        yield Problem(key.place, message, remedy)
     elif known.keys.get(key_id(key.value), pair) != pair:
         yield Problem(key.place, "another node uses this API key already", "Give this one a key of its own")
-
-
-def _differences(given: dict[str, Text], found: dict[str, str | None], what: str) -> Iterator[Problem]:
-    for key, text in given.items():
-        if text.value and text.value != (found[key] or ""):
-            has = quoted(value) if (value := found[key]) else "nothing"
-            yield Problem(text.place, f"{what} exists with another {key} ({has})", _AGREE)
 
 
 def _several(name: Text) -> Problem:

@@ -1,17 +1,17 @@
 """Slow hashes of passwords and of API keys that are no random UUIDs: made beforehand, on all cores."""
 
+import secrets
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from os import cpu_count
 
 from dataquality.core.keys import needs_slow_hash
 from dataquality.core.passwords import hash_password
-from dataquality.jobs.importer.clashes import KeyId
-from dataquality.jobs.importer.document import ImportFile
-from dataquality.jobs.importer.known import Known
+from dataquality.jobs.importer.plan import Plan
 from dataquality.jobs.importer.progress import Progress
 
 _HashByName = dict[str, str]
+_NO_PASSWORD = ""
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,18 @@ class Hashes:
     passwords: _HashByName = field(default_factory=_HashByName)
     keys: _HashByName = field(default_factory=_HashByName)
 
-    def add_missing(self, file: ImportFile, known: Known, key_id: KeyId, progress: Progress) -> None:
-        """Hash what is to be stored of users and nodes that are not known, unless it is hashed already."""
-        passwords = {user.username.value: user.password.value for _, user in file.users}
-        new_users = passwords.keys() - known.users.keys() - self.passwords.keys()
-        keys = {participant.api_key.value for _, participant in file.participants}
-        new_keys = {key for key in keys if needs_slow_hash(key) and key_id(key) not in known.keys} - self.keys.keys()
+    def password(self, username: str) -> str:
+        """The user's hash. That of a user without a password is of a random text that is known to nobody."""
+        return self.passwords.get(username) or self.passwords[_NO_PASSWORD]
+
+    def add_missing(self, plan: Plan, progress: Progress) -> None:
+        """Hash what is to be stored of new users and nodes, unless it is hashed already."""
+        passwords = {user.username.value: user.password.value for _, user in plan.users if user.password.value}
+        if len(passwords) < len(plan.users):
+            passwords[_NO_PASSWORD] = secrets.token_urlsafe(32)
+        keys = {node.api_key.value for _, node in plan.nodes if node.api_key.value}
+        new_keys = {key for key in keys if needs_slow_hash(key)} - self.keys.keys()
+        new_users = passwords.keys() - self.passwords.keys()
         _hash("passwords", {name: passwords[name] for name in new_users}, self.passwords, progress)
         _hash("api keys", {key: key for key in new_keys}, self.keys, progress)
 

@@ -14,6 +14,7 @@ from dataquality.jobs.importer.yaml_nodes import TAG
 Entry = TypeVar("Entry")
 LONGEST = 500
 _TRUE = {"true", "yes", "on"}
+_TEXT_LIST = "a list of texts such as [a, b]"
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class Fields:
 
     def text(self, key: str, longest: int | None = LONGEST) -> Text:
         """The text; empty when it is absent or null."""
-        place = self._place(key)
-        node = self._value(key)
+        place, node = self._place(key), self._value(key)
         return Text("" if node is None else self._text(node, place, longest), place)
 
     def required(self, key: str, why: str, longest: int | None = LONGEST) -> Text:
@@ -68,20 +68,46 @@ class Fields:
             self._wrong(self._place(key), f"{_kind(node)} stands here", "Write true or false, without quotes")
         return str(node.value).lower() in _TRUE
 
-    def texts(self, key: str) -> tuple[Text, ...] | None:
+    def word(self, key: str, words: Collection[str]) -> bool:
+        """True if one of these words stands there."""
+        node = self._value(key)
+        return isinstance(node, yaml.ScalarNode) and node.value in words
+
+    def texts(self, key: str, expected: str = _TEXT_LIST) -> tuple[Text, ...] | None:
         """A list of texts that are not empty; None when it is absent or null."""
-        items = self._items(key, "a list of texts such as [a, b]")
+        items = self._items(key, expected)
         if items is None:
             return None
         return tuple(Text(self._item(node, place), place) for node, place in items)
 
+    def texts_or_entries(
+        self, key: str, known: Collection[str], of_text: Callable[[Text], Entry], read: Callable[["Fields"], Entry]
+    ) -> tuple[Entry, ...] | None:
+        """A list of texts and of mappings with these keys; None when it is absent or null."""
+        items = self._items(key, _TEXT_LIST)
+        if items is None:
+            return None
+        found = [
+            _read_if_any(fields_of(node, place, known, self.problems), read)
+            if isinstance(node, yaml.MappingNode)
+            else of_text(Text(self._item(node, place), place))
+            for node, place in items
+        ]
+        return tuple(entry for entry in found if entry is not None)
+
     def entries(
         self, key: str, known: Collection[str], what: str, read: Callable[["Fields"], Entry]
-    ) -> tuple[Entry, ...]:
-        """A list of mappings with these keys, each as `read` has it; empty when it is absent or null."""
-        items = self._items(key, f"a list of {what}, each beginning with a dash") or []
+    ) -> tuple[Entry, ...] | None:
+        """A list of mappings with these keys, each as `read` has it; None when it is absent or null."""
+        items = self._items(key, f"a list of {what}, each beginning with a dash")
+        if items is None:
+            return None
         found = [fields_of(node, place, known, self.problems) for node, place in items]
         return tuple(read(fields) for fields in found if fields is not None)
+
+    def place_of(self, key: str) -> Place:
+        """Where the key stands, or else its group."""
+        return self._place(key)
 
     def _items(self, key: str, expected: str) -> list[tuple[yaml.Node, Place]] | None:
         node = self._value(key)
@@ -142,6 +168,10 @@ def fields_of(node: yaml.Node, place: Place, known: Collection[str], problems: l
     for key, value in pairs:
         _add(fields, key, value, known)
     return fields
+
+
+def _read_if_any(fields: Fields | None, read: Callable[[Fields], Entry]) -> Entry | None:
+    return None if fields is None else read(fields)
 
 
 def _add(fields: Fields, key: yaml.Node, value: yaml.Node, known: Collection[str]) -> None:

@@ -8,11 +8,10 @@ from typing import Any, cast
 
 import yaml
 
+from dataquality.jobs.importer.json_nodes import DEEPEST, TAG, compose_json
 from dataquality.jobs.importer.problems import InvalidFile, Place, Problem, quoted
 
-TAG = "tag:yaml.org,2002:"
 _BASE: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-_DEEPEST = 20
 _UNCLOSED = ("found unexpected end of stream", "did not find expected node content", "did not find expected ','")
 _REMEDY = "Check indentation, quotes and brackets there and in the lines above"
 
@@ -30,9 +29,19 @@ for _tag, _pattern, _first in (
     cast(Any, _Loader).add_implicit_resolver(TAG + _tag, re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
-def compose(content: bytes) -> yaml.Node:
-    """The nodes of the one document in the file. Raises InvalidFile, with nothing quoted that may be a secret."""
-    text = _join_surrogates(_decode(content))
+def compose(content: bytes, is_json: bool = False) -> yaml.Node:
+    """The nodes of the one document in the file. Raises InvalidFile, with nothing quoted that may be a secret.
+
+    What begins with a brace and is JSON is read as JSON: YAML takes some of its texts otherwise. Whatever it is,
+    `is_json` says that it is meant to be JSON, and that what is wrong is to be said in JSON's words.
+    """
+    text = _decode(content)
+    if is_json or text.lstrip()[:1] == "{":
+        try:
+            return compose_json(text)
+        except InvalidFile:
+            if is_json:
+                raise
     try:
         _refuse_depth(text)
         node = cast(Any, yaml).compose(text, Loader=_Loader)
@@ -58,22 +67,8 @@ def _refuse_depth(text: str) -> None:
     depth = 0
     for event in cast(Any, yaml).parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             raise _invalid(event.start_mark.line + 1, "the file is nested too deeply", "An import file has five levels")
-
-
-_PAIR = re.compile(r"\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
-
-
-def _join_surrogates(text: str) -> str:
-    """JSON writes characters beyond 16 bits as two escapes, which YAML does not know."""
-    if not text.lstrip().startswith("{"):
-        return text
-    return _PAIR.sub(lambda pair: pair[0] if pair[1] is None else _character(pair[1], pair[2]), text)
-
-
-def _character(high: str, low: str) -> str:
-    return bytes.fromhex(high + low).decode("utf-16-be")
 
 
 def _invalid(line: int, message: str, remedy: str) -> InvalidFile:
