@@ -73,6 +73,10 @@ class Driver(Protocol):
         """
         ...
 
+    def run_at_terminal(self, plan: Plan, module: str) -> int:
+        """Run `python -m MODULE` at our terminal, as `run_job` runs jobs, beside a stack that runs; its exit code."""
+        ...
+
     def follow_logs(self) -> int:
         """Copy the logs to the console until Ctrl-C or until the stack ends."""
         ...

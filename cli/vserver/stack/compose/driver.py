@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _EVENT = re.compile(r" ?Container (?P<name>\S+)  (?P<what>\w+)")
 _TOLD = {"Healthy": "is healthy", "Exited": "is done", "Stopped": "has stopped", "Started": "is starting"}
+_WITHOUT_NEWS = {"COMPOSE_PROGRESS": "quiet"}
+"""For compose: nothing about the container that is made for it (older ones tell all the same)."""
 _NOISE = re.compile(r"\s*(Container|Network|Volume) \S+  \w+")
 
 
@@ -95,6 +97,13 @@ class ComposeDriver:
             return self._run_job(engine, [], module, arguments, stdin, say)
         finally:
             self._down(engine, _quiet)
+
+    def run_at_terminal(self, plan: Plan, module: str) -> int:
+        """Run a module at our terminal in a container like `migrate`'s, beside a stack that runs."""
+        engine = connect()
+        self._refuse_others(engine.containers(self._id))
+        command = ["run", "--rm", "--no-deps", "migrate", "python", "-m", module]
+        return engine.compose_on_console(self._files.project, command, _WITHOUT_NEWS)
 
     def follow_logs(self) -> int:
         """Copy the containers' logs to the console until Ctrl-C."""

@@ -4,6 +4,7 @@ What must be watched while it runs, or gets a standard input, runs as the same c
 would use. Every failure is a `CommandError` with cause and remedy.
 """
 
+import os
 import queue
 import shutil
 import subprocess
@@ -154,10 +155,13 @@ class Engine:
                 on_error_line(line.decode("utf-8", "replace").rstrip())
             return process.wait()
 
-    def compose_on_console(self, project: Project, arguments: Sequence[str]) -> int:
-        """Run a compose command on our own console; its exit code."""
+    def compose_on_console(
+        self, project: Project, arguments: Sequence[str], variables: Mapping[str, str] | None = None
+    ) -> int:
+        """Run a compose command on our own console, with these variables for compose itself; its exit code."""
         command = [*self._docker, "compose", *project.arguments(), *arguments]
-        return subprocess.run(command, check=False).returncode  # noqa: S603 - our own words
+        environment = {**os.environ, **(variables or {})}
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own words
 
     def _inspect(self, ids: Sequence[str]) -> list[Container]:
         found: list[Container] = []

@@ -92,6 +92,15 @@ class LocalDriver:
 
         return acting_as(account, run, say)
 
+    def run_at_terminal(self, plan: Plan, module: str) -> int:
+        """Run a module at our terminal in the place of `migrate`, beside a stack that runs."""
+        from vserver.stack.local.console import Console
+
+        account = self._account()
+        runtime = runtime_for(account, _silent)
+        work = job.Job(self._place, runtime, plan.component("migrate"), module, ())
+        return Console(work.command, work.environment, self._place.run, account).run()
+
     def follow_logs(self) -> int:
         """Copy the logs to the console until Ctrl-C or until the stack ends."""
         return self._as_account(lambda _: self._follow())

@@ -23,12 +23,22 @@ class Job:
     module: str
     arguments: tuple[str, ...]
 
+    @property
+    def command(self) -> list[str]:
+        """Never a secret among its words."""
+        return [str(self.runtime.python), "-m", self.module, *self.arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment."""
+        return component_environment(self.component, self.place, self.runtime) | {"DATAQUALITY_COMPONENT": "job"}
+
     def run(self, stdin: BinaryIO | None, on_line: Progress) -> int:
         """Its exit code. Each line of its standard error goes to `on_line`; its standard output is ours."""
         process = subprocess.Popen(  # noqa: S603
-            [str(self.runtime.python), "-m", self.module, *self.arguments],
+            self.command,
             cwd=self.place.run,
-            env=component_environment(self.component, self.place, self.runtime) | {"DATAQUALITY_COMPONENT": "job"},
+            env=self.environment,
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )

@@ -43,7 +43,7 @@ class Record(DeclarativeBase):
     def __repr__(self) -> str:
         kind = type(self).__name__
         try:
-            values = ", ".join(f"{name}: {_text(getattr(self, name))}" for name in self._shown)
+            values = ", ".join(_labelled(name, getattr(self, name)) for name in self._shown)
             return f"<{kind} {self.id}: {values}>"
         except SQLAlchemyError:
             return f"<{kind}: no longer there>"
@@ -136,6 +136,10 @@ def _member(name: str, kind: Any, value: Any) -> Enum:
             return member
     words = ", ".join(str(member.value) for member in cast(type[Enum], kind))
     raise ShellError(f"{name} takes one of: {words}; not {value!r}.")
+
+
+def _labelled(name: str, value: object) -> str:
+    return _text(value) if name in ("name", "username") else f"{name}: {_text(value)}"
 
 
 def _text(value: object) -> str:

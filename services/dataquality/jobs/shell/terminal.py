@@ -26,10 +26,12 @@ def interact(
     with TemporaryDirectory(prefix="shell-") as folder:
         place = str(Path(folder) / "profile")
         profile = ProfileDir.create_profile_dir(place)  # pyright: ignore[reportUnknownMemberType]
-        prompt = TerminalInteractiveShell(config=_config(banner), user_ns=namespace, profile_dir=profile)
+        # Parts of IPython look for the one instance.
+        prompt = TerminalInteractiveShell.instance(config=_config(banner), user_ns=namespace, profile_dir=profile)
         prompt.events.register("pre_run_cell", lambda *_: before_each())
         teller = _teller(explain)
         prompt.set_custom_exc(tuple(one_liners), teller)  # pyright: ignore[reportUnknownMemberType]
+        prompt.show_banner()  # pyright: ignore[reportUnknownMemberType]
         prompt.mainloop()
 
 
