@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from vserver import handbook as commands
+from vserver.commands.about import ABOUT
 from vserver.config import handbook, pages
 from vserver.config.known import KEYS
 
@@ -13,6 +15,15 @@ ROOT = Path(__file__).parents[2]
 def test_the_tables_of_the_configuration_are_current() -> None:
     text = (ROOT / handbook.PAGE).read_text()
     assert handbook.page(text) == text, "run: python -m vserver.config.document"
+
+
+def test_the_reference_of_the_commands_is_current() -> None:
+    text = (ROOT / commands.PAGE).read_text()
+    assert commands.page(text) == text, "run: python -m vserver.handbook"
+
+
+def test_each_command_tells_what_it_reads_writes_and_exits_with() -> None:
+    assert {name for name, _ in commands.all_commands()} == ABOUT.keys()
 
 
 def test_every_key_of_the_configuration_has_a_row() -> None:
