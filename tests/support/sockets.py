@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import socketio
 
@@ -32,6 +32,24 @@ class Socket:
 
     async def close(self) -> None:
         await self.client.disconnect()
+
+    async def drop(self) -> None:
+        """Cut the connection without a goodbye, as a line that breaks."""
+        connection = self._connection
+        if connection.ws is not None:
+            connection.ws._response.connection.transport.abort()
+        await connection.http.close()
+        for task in filter(None, (connection.read_loop_task, connection.write_loop_task)):
+            task.cancel()
+
+    @property
+    def id(self) -> str:
+        """Of the connection."""
+        return str(self._connection.sid)
+
+    @property
+    def _connection(self) -> Any:
+        return cast(Any, self.client).eio
 
     async def say(self, event: str, *arguments: Any) -> None:
         await self.client.emit(event, arguments, namespace=NAMESPACE)

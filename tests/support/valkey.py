@@ -8,6 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import redis
+
 from support.processes import free_port, package_folder, stop, wait_until
 
 
@@ -66,6 +68,12 @@ class ValkeyServer:
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def client(self) -> Generator["redis.Redis"]:
+        """A client of its own on database 0, for looking and for mischief."""
+        with redis.Redis.from_url(self.url, decode_responses=True) as client:
+            yield client
 
     def forget_all(self) -> None:
         """FLUSHALL."""

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -23,6 +22,7 @@ from dataquality.dispatch.names import (
     SEND_MAIL,
 )
 from dataquality.dispatch.redis_sync import connect_redis_sync
+from dataquality.dispatch.silence import watch_beat
 
 log = structlog.stdlib.get_logger(__name__)
 SCHEDULE = {
@@ -44,7 +44,8 @@ def main() -> int:
     quiet_libraries()
     set_up_logging(settings)
     schedule = SCHEDULE | (MAIL_SCHEDULE if settings.smtp else {})
-    beat = JobQueue(settings.redis_url).beat(schedule, _noting(connect_redis_sync(settings.redis_url)))
+    note = _Noting(connect_redis_sync(settings.redis_url))
+    beat = JobQueue(settings.redis_url).beat(schedule, note)
 
     def stop(_signal: int, _frame: object) -> None:
         beat.stop()
@@ -52,21 +53,27 @@ def main() -> int:
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, stop)
     serve_health(settings)
+    watch_beat(settings, lambda: note.sent)
     log.info("sends jobs")
     beat.run()
     return 0
 
 
-def _noting(redis: Any) -> Callable[[str], None]:
-    def note(job: str) -> None:
+class _Noting:
+    """Counts the jobs that are sent, and notes each canary where the health check finds it."""
+
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
+        self.sent = 0
+
+    def __call__(self, job: str) -> None:
+        self.sent += 1
         if job != CANARY:
             return
         try:
-            sing(redis, "beat")
+            sing(self._redis, "beat")
         except RedisError as error:
             log.warning("the canary could not be noted", error=type(error).__name__)
-
-    return note
 
 
 if __name__ == "__main__":

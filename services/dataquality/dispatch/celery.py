@@ -5,10 +5,13 @@ Correctness never depends on a job that was sent: whatever is lost, the sweep fi
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
+from billiard.process import active_children  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 from celery import Celery, signals  # pyright: ignore[reportMissingTypeStubs]
 from celery.app.amqp import AMQP  # pyright: ignore[reportMissingTypeStubs]
 from celery.beat import Scheduler, SchedulingError, Service  # pyright: ignore[reportMissingTypeStubs]
@@ -18,7 +21,7 @@ from kombu.exceptions import OperationalError  # pyright: ignore[reportMissingTy
 from redis.exceptions import RedisError
 from structlog.stdlib import get_logger
 
-__all__ = ["SEND_ERRORS", "Beat", "JobQueue", "JobTookTooLong", "Schedule", "quiet_libraries"]
+__all__ = ["SEND_ERRORS", "Beat", "JobQueue", "JobTookTooLong", "Schedule", "kill_pool", "quiet_libraries"]
 log = get_logger(__name__)
 _signals = cast(Any, signals)
 SEND_ERRORS = (OperationalError, RedisError, OSError)
@@ -114,6 +117,13 @@ class JobQueue:
             for job, seconds in schedule.items()
         }
         return Beat(self._app, on_sent)
+
+
+def kill_pool() -> None:
+    """SIGKILL the processes that run this process' jobs; what they were at is run again by another."""
+    for process in cast(Any, active_children)():
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 class Beat:

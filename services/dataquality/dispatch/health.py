@@ -37,13 +37,14 @@ def _problems_of(settings: Settings) -> Problems:
     redis = connect_redis_sync(settings.redis_url)
 
     def problems() -> list[str]:
-        found = (_database(engine), _canary(redis, settings.component))
+        found = (database_problem(engine), _canary(redis, settings.component))
         return [problem for problem in found if problem]
 
     return problems
 
 
-def _database(engine: Engine) -> str | None:
+def database_problem(engine: Engine) -> str | None:
+    """What is wrong with the database; None when it answers."""
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))

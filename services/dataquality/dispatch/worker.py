@@ -6,10 +6,12 @@ import structlog
 
 from dataquality.core.logs import set_up_logging
 from dataquality.core.settings import settings_from_environment
-from dataquality.dispatch.celery import SEND_ERRORS, JobQueue, quiet_libraries
+from dataquality.core.watchdog import end_process
+from dataquality.dispatch.celery import SEND_ERRORS, JobQueue, kill_pool, quiet_libraries
 from dataquality.dispatch.health import serve_health
 from dataquality.dispatch.jobs import Jobs
 from dataquality.dispatch.names import CANARY, DRAIN_OUTBOX
+from dataquality.dispatch.silence import watch_worker
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -28,8 +30,15 @@ def main() -> int:
         # After the pool's processes are made, which would share the thread's sockets.
         serve_health(settings)
         _greet(greeter)
+        watch_worker(settings, greeter, _end)
 
     return queue.work(settings.workers, on_ready=ready)
+
+
+def _end() -> None:
+    # Left alone, processes that hang would outlive their parent.
+    kill_pool()
+    end_process()
 
 
 def _greet(queue: JobQueue) -> None:

@@ -65,7 +65,7 @@ def through(server: Server) -> Services:
 
 def instance_of(socket: Socket) -> str:
     """Which instance holds the connection: its id begins with the number."""
-    return str(socket.client.eio.sid).partition("-")[0]
+    return socket.id.partition("-")[0]
 
 
 async def on_both(stack: AsyncExitStack, services: Services, site: Site, **arguments: Any) -> dict[str, Socket]:
@@ -174,8 +174,7 @@ async def test_a_node_that_comes_and_goes_a_hundred_times_is_online_in_the_end_w
         await socket.open(services, site.api.token, transports=TRANSPORTS[number % 3])
         if number % 10 == 0:
             asked.add((await asyncio.to_thread(world.ask))["id"])
-        # Dropped, as a line is cut: nobody says goodbye.
-        await drop(socket)
+        await socket.drop()
         heard |= {task for (task,) in socket.arguments("new_task")}
     async with opened(services, site.api.token) as socket:
         for task in asked:
@@ -186,16 +185,6 @@ async def test_a_node_that_comes_and_goes_a_hundred_times_is_online_in_the_end_w
         await asyncio.sleep(2)
         assert world.root.get(f"/node/{site.node['id']}").json()["status"] == "online"
     assert {result["task"]["id"] for result in site.open_results()} == asked
-
-
-async def drop(socket: Socket) -> None:
-    """Cut the connection without a word."""
-    connection: Any = socket.client.eio
-    if connection.ws is not None:
-        connection.ws._response.connection.transport.abort()
-    await connection.http.close()
-    for task in filter(None, (connection.read_loop_task, connection.write_loop_task)):
-        task.cancel()
 
 
 async def test_a_redis_that_forgets_all_in_the_middle_loses_nothing(

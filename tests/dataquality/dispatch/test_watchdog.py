@@ -1,0 +1,156 @@
+"""A part that lives and does nothing ends, so that its keeper starts it anew; one that can't work does not."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dataquality.core.watchdog import Watchdog
+from support.databases import SqliteFiles
+from support.services import Services, running_services
+from support.valkey import ValkeyServer
+from support.waiting import eventually
+
+QUICKLY = """
+import sys
+from dataquality.dispatch import silence
+silence.SILENCE_SECONDS, silence._TICK, silence._OWN_CANARY_SECONDS = 3.0, 0.5, 1.0
+from dataquality.dispatch import {part}
+sys.exit({part}.main())
+"""
+
+
+class Quick(Services):
+    """Whose worker and beat are given seconds in place of minutes."""
+
+    def start(self, name: str) -> None:
+        environment = self.environment | {"DATAQUALITY_COMPONENT": name, "DATAQUALITY_WORKERS": "2"}
+        environment["DATAQUALITY_PORT"] = self.addresses[name].rpartition(":")[2]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            command = [sys.executable, "-c", QUICKLY.format(part=name)]
+            self.processes[name] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def services(
+    sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
+) -> Iterator[Quick]:
+    """In which nothing runs yet but Valkey."""
+    with (
+        sqlite_files.migrated_database() as url,
+        running_services(tmp_path_factory.mktemp("services"), url, valkey.url, parts=()) as made,
+    ):
+        quick = Quick(made.folder, made.database_url, made.redis_url, made.addresses, made.environment)
+        yield quick
+        quick.stop()
+
+
+def pool_of(services: Services) -> list[psutil.Process]:
+    return psutil.Process(services.processes["worker"].pid).children()
+
+
+def ended(services: Services, part: str) -> int:
+    return services.processes[part].wait(60)
+
+
+def test_a_worker_whose_pool_hangs_ends_with_all_of_it(services: Quick) -> None:
+    services.start("worker")
+    services.wait_ready("worker")
+    pool = pool_of(services)
+    assert len(pool) == 2
+    for process in pool:
+        process.send_signal(signal.SIGSTOP)
+    assert ended(services, "worker") == 70
+    assert "no longer works" in services.log("worker")
+    eventually(lambda: not any(process.is_running() for process in pool))
+
+
+def test_a_worker_is_not_blamed_for_a_redis_that_hangs(services: Quick, valkey: ValkeyServer) -> None:
+    services.start("worker")
+    services.wait_ready("worker")
+    with valkey.hanging():
+        time.sleep(6)
+    assert services.processes["worker"].poll() is None
+    # Neither for one that has forgotten all, nor for a beat that is away; jobs are run.
+    valkey.forget_all()
+    time.sleep(4)
+    services.wait_ready("worker")
+
+
+def test_a_worker_that_was_frozen_as_a_whole_goes_on(services: Quick) -> None:
+    services.start("worker")
+    services.wait_ready("worker")
+    group = services.processes["worker"].pid
+    os.killpg(group, signal.SIGSTOP)
+    time.sleep(5)
+    os.killpg(group, signal.SIGCONT)
+    time.sleep(3)
+    services.wait_ready("worker")
+
+
+def test_a_beat_that_sends_nothing_ends(services: Quick, valkey: ValkeyServer) -> None:
+    services.start("beat")
+    services.wait_ready("beat")
+    # Its queue is something else by now: nothing can be sent, though Redis answers.
+    with valkey.client() as redis:
+        redis.delete("dataquality")
+        redis.set("dataquality", "spoilt")
+    assert ended(services, "beat") == 70
+    with valkey.client() as redis:
+        redis.delete("dataquality")
+    services.start("beat")
+    services.wait_ready("beat")
+
+
+def test_a_service_whose_event_loop_stands_still_ends(tmp_path: Path) -> None:
+    script = """
+        import asyncio, time
+        from dataquality.core.watchdog import loop_watched
+        async def main():
+            with loop_watched(2):
+                await asyncio.sleep(4)
+                print("was let live", flush=True)
+                time.sleep(60)
+        asyncio.run(main())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout.splitlines()[0]) == (70, "was let live")
+    assert "time.sleep" in done.stderr or "main" in done.stderr  # where it stood
+
+
+def test_no_time_is_counted_while_silence_is_excused() -> None:
+    excuses = iter([True] * 20)
+    ends: list[float] = []
+    began = time.monotonic()
+    dog = Watchdog(
+        "it", lambda: 0, 0.1, lambda: next(excuses, False), lambda: ends.append(time.monotonic() - began), 0.01
+    )
+    dog.start()
+    eventually(lambda: ends)
+    assert ends[0] >= 0.3
+
+
+def test_one_that_is_told_to_stop_watching_ends_nothing() -> None:
+    ends: list[int] = []
+    stopped = Watchdog("it", lambda: 0, 0.2, end=lambda: ends.append(1), tick=0.05).start()
+    stopped.set()
+    time.sleep(0.5)
+    assert ends == []
