@@ -167,9 +167,13 @@ def _offer(session: Session, result_ids: Sequence[int], new_tasks: set[int]) -> 
 
 def _find_nodes(session: Session, result_ids: Sequence[int]) -> None:
     """The node of a new result is the one that its organization has in the task's collaboration."""
-    results, tasks, nodes = table("result"), table("task").c, table("node").c
-    there = select(tasks.collaboration_id).where(tasks.id == results.c.task_id).scalar_subquery()
-    node = select(nodes.id).where(nodes.organization_id == results.c.organization_id, nodes.collaboration_id == there)
+    results, tasks, nodes = table("result"), table("task"), table("node")
+    node = (
+        select(nodes.c.id)
+        .join(tasks, tasks.c.collaboration_id == nodes.c.collaboration_id)
+        .where(tasks.c.id == results.c.task_id, nodes.c.organization_id == results.c.organization_id)
+        .correlate(results)
+    )
     without = (results.c.id.in_(result_ids), results.c.node_id.is_(None))
     session.execute(update(results).where(*without).values(node_id=node.scalar_subquery()))
 

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self, cast, overload
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy import Enum as EnumType
+from sqlalchemy import inspect as state_of
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, object_session, with_parent
+from sqlalchemy.orm import DeclarativeBase, Mapped, with_parent
 
 from dataquality.jobs.shell.connection import current
 from dataquality.jobs.shell.errors import ShellError
@@ -69,7 +70,7 @@ class Record(DeclarativeBase):
     def delete(self) -> None:
         """Remove it. Raises ShellError while others depend on it."""
         session = current().session
-        if object_session(self) is not session:
+        if not state_of(self).persistent:
             raise ShellError(f"{type(self).__name__} was not saved yet, or is deleted already.")
         with session.storing():
             session.execute(select(type(self).id).where(type(self).id == self.id).with_for_update())

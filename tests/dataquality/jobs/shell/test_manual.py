@@ -1,0 +1,99 @@
+"""Every example of the operator's manual, as it is written there (`data/manual.md` holds them all, word for word)."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dataquality.core.passwords import verify_password
+from support.shell import Shell
+
+_EXAMPLES = re.findall(
+    r"^```(?:python|bash)\n(.*?)^```$", (Path(__file__).parent / "data" / "manual.md").read_text(), re.S | re.M
+)
+
+# What the manual takes for granted: a user of that name, and that nobody is called root any more. Names of users are
+# unique, and a new database has a root.
+_BEFORE = """
+first = db.User.get_by_username("root")
+first.username = "first"
+first.save()
+db.User(username="some-existing-username", password="x", organization=first.organization).save()
+"""
+
+
+@pytest.fixture
+def done(shell: Shell, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """All examples, one after the other, as a reader would try them."""
+    shell.run(_BEFORE)
+    for example in _EXAMPLES:
+        shell.run(example)
+    shell.names["said"] = capsys.readouterr()
+    return shell
+
+
+def test_there_are_as_many_examples_as_in_the_manual() -> None:
+    assert len(_EXAMPLES) == 13
+
+
+def test_the_organizations_are_stored(done: Shell) -> None:
+    stored = done.rows("organization", "name", "domain", "zipcode", "country")
+    assert stored.count(("IKNL", "iknl.nl", "5612HZ", "Netherlands")) == 2
+    # The manual makes two of the same name; the first is found.
+    assert done.names["iknl"].id == done.names["organizations"][-1].id == done.names["organization"].id
+
+
+def test_what_an_organization_has_to_do_with_is_read_from_it(done: Shell) -> None:
+    for name in ("collaborations", "users", "tasks", "results", "nodes"):
+        assert done.names[name] == []
+    done.run('again = db.Organization.get_by_name("IKNL")')
+    again = done.names["again"]
+    assert [one.name for one in again.collaborations] == ["collaboration-name"]
+    assert [one.username for one in again.users] == ["root"]
+    assert [one.name for one in again.created_tasks] == ["some-name", "some-name"]
+    assert [one.task_id for one in again.results] == [1]
+    assert [one.name for one in again.nodes] == ["IKNL Node - Collaboration collaboration-name"]
+
+
+def test_the_rule_is_in_the_role_and_the_users_own(done: Shell) -> None:
+    rule, role = done.names["rule"], done.names["role"]
+    assert rule.name == "node"
+    assert (role.id, rule.id) in done.rows("role_rule_association", "role_id", "rule_id")
+    assert [one.id for one in done.names["db"].User.get_by_username("some-existing-username").rules] == [rule.id]
+
+
+def test_the_user_has_the_role_and_a_password_that_is_hashed(done: Shell) -> None:
+    made = done.names["new_user"]
+    assert (3, made.id) in done.rows("permission", "role_id", "user_id")
+    [stored] = [hashed for name, hashed in done.rows("user", "username", "password") if name == "root"]
+    assert stored.startswith("$argon2id$")
+    assert verify_password(stored, "super-secret")
+
+
+def test_the_changed_user_is_stored(done: Shell) -> None:
+    [(_, firstname, hashed)] = [
+        row for row in done.rows("user", "username", "firstname", "password") if row[0] == "some-existing-username"
+    ]
+    assert firstname == "Brandnew"
+    assert verify_password(hashed, "something-new")
+
+
+def test_the_node_is_found_by_the_key_that_was_printed_and_the_key_is_not_stored(done: Shell) -> None:
+    key = done.names["api_key"]
+    assert key in done.names["said"].out
+    [(key_id, key_hash)] = done.rows("node", "api_key_id", "api_key_hash")
+    assert key not in key_id
+    # A UUID of this kind is made of the time: it needs a slow hash beside the other.
+    assert verify_password(key_hash, key)
+    assert done.names["db"].Node.get_by_api_key(key).id == done.names["node"].id
+
+
+def test_the_task_has_an_open_result_for_each_organization_with_its_input(done: Shell) -> None:
+    asked = sorted(organization.id for organization in done.names["collaboration"].organizations)
+    assert done.rows("result", "task_id", "organization_id", "status") == [(1, one, "pending") for one in asked]
+    assert done.rows("resultcontent", "result_id", "input") == [(1, "{}"), (2, "{}")]
+
+
+def test_the_child_shares_the_run_of_its_parent(done: Shell) -> None:
+    run_id = done.names["run_id"]
+    assert done.rows("task", "id", "run_id", "parent_id") == [(1, run_id, None), (2, run_id, 1)]
