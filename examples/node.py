@@ -107,7 +107,9 @@ class Node:
         if result["task"]["image"] != federated_mean.IMAGE:
             return {"status": "not allowed", "log": "This node runs the federated mean only."}
         try:
-            answer = federated_mean.run(self._data, json.loads(base64.b64decode(result["input"])))
+            # The Python client says in front which format it wrote.
+            content = base64.b64decode(result["input"]).removeprefix(b"json.")
+            answer = federated_mean.run(self._data, json.loads(content))
         except (KeyError, ValueError, OSError) as error:
             return {"status": "crashed", "log": f"{type(error).__name__}: {error}"}
         encoded = base64.b64encode(json.dumps(answer).encode()).decode()
