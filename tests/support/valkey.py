@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import redis
-
+from dataquality.dispatch.redis_sync import connect_redis_sync
 from support.processes import free_port, package_folder, stop, wait_until
 
 
@@ -70,9 +70,9 @@ class ValkeyServer:
             self._process.send_signal(signal.SIGCONT)
 
     @contextmanager
-    def client(self) -> Generator["redis.Redis"]:
+    def client(self) -> Generator[Any]:
         """A client of its own on database 0, for looking and for mischief."""
-        with redis.Redis.from_url(self.url, decode_responses=True) as client:
+        with connect_redis_sync(self.url) as client:
             yield client
 
     def forget_all(self) -> None:

@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from dataquality.core.context import Context
 from dataquality.core.errors import ApiError
 from dataquality.core.openapi import Table, describe
 from dataquality.core.redis import ping
+from dataquality.core.watchdog import loop_watched
 
 log = structlog.stdlib.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -36,6 +37,8 @@ _SECONDS = Histogram(
     "dataquality_request_seconds", "Time to answer a request", ["service", "method", "route", "status"]
 )
 Starter = Callable[[Context], Awaitable[None]]
+Checks = Mapping[str, Callable[[], Awaitable[None]]]
+"""What must answer, or raises OSError, before a service is ready; by what it is called in the answer."""
 
 
 def create_app(
@@ -45,22 +48,24 @@ def create_app(
     on_start: Starter | None = None,
     on_stop: Starter | None = None,
     large_bodies: str | None = None,
+    checks: Checks | None = None,
 ) -> FastAPI:
     """An application with these routes below the API path, and the internal ones that every service has.
 
     The context is closed when the application ends, after `on_stop`. `large_bodies` is a pattern of the paths below
     the API path whose bodies may have `max_body_mib`; all others have a mebibyte at most. `described` tells of each
-    route what its types do not say.
+    route what its types do not say. `checks` are beside those of the database and Redis.
     """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        if on_start:
-            await on_start(context)
-        yield
-        if on_stop:
-            await on_stop(context)
-        await context.close()
+        with loop_watched():
+            if on_start:
+                await on_start(context)
+            yield
+            if on_stop:
+                await on_stop(context)
+            await context.close()
 
     settings = context.settings
     app = FastAPI(
@@ -75,7 +80,7 @@ def create_app(
     app.state.context = context
     for router in routers:
         app.include_router(router, prefix="" if router.prefix.startswith("/internal") else settings.api_path)
-    app.include_router(_internal(context))
+    app.include_router(_internal(context, checks or {}))
     app.state.description = partial(describe, app, settings.api_path, described or {})
     app.add_api_route("/internal/openapi.json", _description, include_in_schema=False)
     _shape_errors(app)
@@ -157,7 +162,7 @@ def _request_id(scope: Any) -> str:
     return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
 
 
-def _internal(context: Context) -> APIRouter:
+def _internal(context: Context, checks: Checks) -> APIRouter:
     router = APIRouter(prefix="/internal")
 
     async def live() -> Response:
@@ -166,7 +171,11 @@ def _internal(context: Context) -> APIRouter:
     async def ready() -> Response:
         failed = [
             name
-            for name, check in (("database", context.database.ping), ("redis", partial(ping, context.redis)))
+            for name, check in {
+                "database": context.database.ping,
+                "redis": partial(ping, context.redis),
+                **checks,
+            }.items()
             if not await _answers(check)
         ]
         return JSONResponse({"ready": not failed, "failed": failed}, 503 if failed else 200)

@@ -34,6 +34,7 @@ def make_app(settings: Settings) -> FastAPI:
         on_start=_start,
         on_stop=_stop,
         large_bodies=_LARGE_BODIES,
+        checks={"events": parts.hub.check},
     )
     # Outermost: sockets have their own way with tokens, and no line in the log for each poll.
     app.add_middleware(_sockets_first, hub=parts.hub)

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -35,7 +37,14 @@ def watch_worker(settings: Settings, queue: JobQueue, end: Callable[[], None]) -
 def watch_beat(settings: Settings, sent: Callable[[], int]) -> None:
     """End beat when it sends nothing any more though Redis answers; `sent` counts what it sent."""
     redis = connect_redis_sync(settings.redis_url)
-    Watchdog("the clock", sent, SILENCE_SECONDS, lambda: redis_is_away(redis), tick=_TICK).start()
+    Watchdog("the clock", sent, SILENCE_SECONDS, partial(redis_is_away, redis), tick=_TICK).start()
+
+
+def watch_ear(settings: Settings, heard: Callable[[], int]) -> Event:
+    """End an instance that hears no events any more though Redis answers; until the event that is returned is set."""
+    redis = connect_redis_sync(settings.redis_url)
+    excused = partial(redis_is_away, redis)
+    return Watchdog("the ear for events", heard, SILENCE_SECONDS, excused, tick=_TICK).start()
 
 
 @dataclass

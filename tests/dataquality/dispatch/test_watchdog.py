@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -22,8 +23,9 @@ QUICKLY = """
 import sys
 from dataquality.dispatch import silence
 silence.SILENCE_SECONDS, silence._TICK, silence._OWN_CANARY_SECONDS = 3.0, 0.5, 1.0
-from dataquality.dispatch import {part}
-sys.exit({part}.main())
+from importlib import import_module
+module = import_module("dataquality.dispatch." + {part!r})
+sys.exit(module.main() if hasattr(module, "main") else module.serve(module.make_app))
 """
 
 
@@ -34,7 +36,7 @@ class Quick(Services):
         environment = self.environment | {"DATAQUALITY_COMPONENT": name, "DATAQUALITY_WORKERS": "2"}
         environment["DATAQUALITY_PORT"] = self.addresses[name].rpartition(":")[2]
         with (self.folder / f"{name}.log").open("ab") as log:
-            command = [sys.executable, "-c", QUICKLY.format(part=name)]
+            command = [sys.executable, "-c", QUICKLY.format(part="__main__" if name == "dispatch" else name)]
             self.processes[name] = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
@@ -116,6 +118,21 @@ def test_a_beat_that_sends_nothing_ends(services: Quick, valkey: ValkeyServer) -
         redis.delete("dataquality")
     services.start("beat")
     services.wait_ready("beat")
+
+
+def test_an_instance_that_hears_no_events_says_so_and_ends(services: Quick, valkey: ValkeyServer) -> None:
+    services.start("dispatch")
+    services.wait_ready("dispatch")
+    with valkey.client() as redis:
+        # Redis answers as before, but lets nobody subscribe any more.
+        redis.execute_command("ACL", "SETUSER", "default", "resetchannels")
+        redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        ready = f"{services.addresses['dispatch']}/internal/ready"
+        eventually(lambda: "events" in httpx.get(ready, trust_env=False).json()["failed"])
+        assert ended(services, "dispatch") == 70
+        redis.execute_command("ACL", "SETUSER", "default", "allchannels")
+    services.start("dispatch")
+    services.wait_ready("dispatch")
 
 
 def test_a_service_whose_event_loop_stands_still_ends(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Lets nodes and users in, keeps them in their rooms, and brings nodes what waits for them."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -16,6 +17,7 @@ from dataquality.core.errors import ApiError, Unauthorized, Unavailable
 from dataquality.core.tokens import ContainerClaims, IdentityClaims
 from dataquality.dispatch.events import announce
 from dataquality.dispatch.kick import Kicker
+from dataquality.dispatch.silence import watch_ear
 from dataquality.dispatch.sockets import reports
 from dataquality.dispatch.sockets.presence import Presence
 from dataquality.dispatch.sockets.repository import name_of, set_status, stamps, waiting_tasks
@@ -65,6 +67,7 @@ class Hub:
         self._guests: dict[str, Guest] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._offering: asyncio.Task[None] | None = None
+        self._watching: threading.Event | None = None
         self.server = SocketServer(context.redis, self._subscribed, context.settings.number)
         self._take("connect", self._connected)
         self._take("disconnect", self._disconnected)
@@ -76,15 +79,23 @@ class Hub:
     async def start(self) -> None:
         """Listen to the channel, and keep what is known of the sockets fresh."""
         await self.server.start()
+        self._watching = watch_ear(self._context.settings, lambda: self.server.heard)
         self._begin(self._go_round())
         self._begin(self._watch_stamps())
 
     async def stop(self) -> None:
         """Hang up on everybody."""
+        if self._watching is not None:
+            self._watching.set()
         await self.server.stop()
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    async def check(self) -> None:
+        """Raise OSError while events would not be heard."""
+        if not self.server.is_listening:
+            raise ConnectionError("no events are received")
 
     def _take(self, event: str, handler: Callable[..., Awaitable[Any]]) -> None:
         """At this boundary nobody else is left to hear of an error."""

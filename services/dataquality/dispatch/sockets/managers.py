@@ -6,6 +6,7 @@ These raise, and listen again within a second.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, cast
 
@@ -55,6 +56,14 @@ class Listener(AsyncPubSubManager):  # pyright: ignore[reportUntypedBaseClass]
         super().__init__(channel=_channel(redis))  # pyright: ignore[reportUnknownMemberType]
         self._redis = cast(Any, redis)
         self._on_subscribed = on_subscribed
+        self._heard_at = float("-inf")
+        self.heard = 0
+        """Counts what came over the channel, answers to pings too."""
+
+    @property
+    def is_listening(self) -> bool:
+        """True while the channel shows signs of life."""
+        return time.monotonic() - self._heard_at <= _SILENCE_SECONDS
 
     async def _publish(self, data: Any) -> None:
         await self._redis.publish(self.channel, json.dumps(data))
@@ -70,21 +79,22 @@ class Listener(AsyncPubSubManager):  # pyright: ignore[reportUntypedBaseClass]
                         yield message
             except (RedisError, OSError) as error:
                 log.warning("events cannot be received at the moment", error=type(error).__name__)
+            self._heard_at = float("-inf")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _messages(self, channel: Any) -> AsyncGenerator[str]:
         """What comes, for as long as the connection lives: a dead one does not answer pings."""
-        loop = asyncio.get_running_loop()
-        heard = loop.time()
+        began = time.monotonic()
         while True:
             message = await channel.get_message(timeout=_PING_SECONDS)
             if message is None:
-                if loop.time() - heard > _SILENCE_SECONDS:
+                if time.monotonic() - max(began, self._heard_at) > _SILENCE_SECONDS:
                     raise RedisConnectionError("no answer to a ping")
                 await channel.ping()
                 continue
-            heard = loop.time()
+            self._heard_at = time.monotonic()
+            self.heard += 1
             if message["type"] == "subscribe":
                 await self._on_subscribed()
             elif message["type"] == "message":

@@ -58,6 +58,16 @@ class SocketServer:
         """Call `handler(sid, ...)` for this event of a client."""
         self._server.on(event, handler, namespace=NAMESPACE)
 
+    @property
+    def heard(self) -> int:
+        """Counts what came over the channel that carries events to the instances."""
+        return self._listener.heard
+
+    @property
+    def is_listening(self) -> bool:
+        """True while that channel shows signs of life."""
+        return self._listener.is_listening
+
     def wrap(self, app: Any) -> Any:
         """An ASGI application that serves `/socket.io/` and leaves the rest to `app`."""
         return socketio.ASGIApp(self._server, other_asgi_app=app)
