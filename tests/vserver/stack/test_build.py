@@ -8,7 +8,7 @@ import pytest
 from vserver.config.instance import Found, find_instance
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
-from vserver.stack.plan import Gateway, Plan, Published
+from vserver.stack.plan import Gateway, Plan, Postgres, Published, PythonModule
 from vserver.stack.site import ComposeSite, LocalSite
 
 PORTS = {"postgres": 7001, "redis": 7002, "auth": 7003, "entity": 7004, "dispatch": 7005, "worker": 7006, "beat": 7007}
@@ -217,3 +217,39 @@ def test_the_memory_of_dispatch_follows_from_the_largest_body(home: Path) -> Non
         assert dispatch.environment["DATAQUALITY_MAX_BODY_MIB"] == str(largest)
         # Received, parsed, on its way to and from the database, rendered: nine copies at the worst moment.
         assert dispatch.memory_mib == 512 + 9 * largest
+
+
+def test_there_are_as_many_instances_of_dispatch_as_the_configuration_says(home: Path) -> None:
+    item = found(home, "    dispatch_instances: 3\n")
+    names = ["dispatch", "dispatch-2", "dispatch-3"]
+    plan = compose(item)
+    parts = [part for part in plan.components if part.name.startswith("dispatch")]
+    assert [part.name for part in parts] == names
+    for part in parts:
+        assert part.program == PythonModule("dataquality.dispatch")
+        assert part.environment["DATAQUALITY_COMPONENT"] == part.name
+        assert (part.memory_mib, part.secrets) == (parts[0].memory_mib, parts[0].secrets)
+    gateway = plan.component("gateway")
+    assert gateway.needs == ("auth", "entity", *names)
+    assert isinstance(gateway.program, Gateway)
+    assert "reverse_proxy dispatch:8000 dispatch-2:8000 dispatch-3:8000 {" in gateway.program.caddyfile
+    # The other services may ask any of them.
+    told = plan.component("entity").environment
+    assert told["DATAQUALITY_DISPATCH_URL"] == "http://dispatch:8000"
+    more = ["http://dispatch-2:8000", "http://dispatch-3:8000"]
+    assert json.loads(told["DATAQUALITY_DISPATCH_MORE_URLS"]) == more
+
+
+def test_each_instance_has_a_port_of_its_own_on_this_machine(home: Path) -> None:
+    item = found(home, "    dispatch_instances: 2\n    uri: sqlite:///a.sqlite\n")
+    site = LocalSite(PORTS | {"dispatch-2": 7008}, item.instance.data_folder, item.instance.log_folder, Path("/s"))
+    plan = build_plan(item.instance, item.loaded.settings, site)
+    assert plan.component("dispatch-2").environment["DATAQUALITY_PORT"] == "7008"
+    assert plan.component("dispatch-2").environment["DATAQUALITY_SECRETS"] == "/s/dispatch-2"
+
+
+def test_the_database_takes_as_many_connections_as_the_parts_may_open(home: Path) -> None:
+    for keys, least in (("", 200), ("    dispatch_instances: 16\n    workers: 64\n", (2 + 16) * 20 + 64)):
+        program = compose(found(home, keys)).component("postgres").program
+        assert isinstance(program, Postgres)
+        assert program.connections >= least

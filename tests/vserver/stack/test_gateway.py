@@ -20,10 +20,10 @@ SERVICES: tuple[ServiceName, ...] = ("auth", "entity", "dispatch")
 
 
 class Upstreams:
-    """One small server a service."""
+    """One small server a service, or whatever else there is to be."""
 
-    def __init__(self) -> None:
-        self._servers = {name: self._serve(name) for name in SERVICES}
+    def __init__(self, *names: str) -> None:
+        self._servers = {name: self._serve(name) for name in names or SERVICES}
 
     def _serve(self, name: str) -> http.server.ThreadingHTTPServer:
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -49,9 +49,13 @@ class Upstreams:
         return f"127.0.0.1:{self._servers[name].server_address[1]}"
 
     def close(self) -> None:
-        for server in self._servers.values():
-            server.shutdown()
-            server.server_close()
+        for name in list(self._servers):
+            self.end(name)
+
+    def end(self, name: str) -> None:
+        server = self._servers.pop(name)
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +150,66 @@ def test_events_go_to_dispatch_at_the_root_of_the_host_and_stay_with_one_instanc
     reply = httpx.get(f"{gateway.base_url}/socket.io/?EIO=4&transport=polling")
     assert reply.json()["service"] == "dispatch"
     assert "lb" in reply.cookies
+
+
+@pytest.fixture
+def instances(tmp_path: Path) -> Iterator[tuple[httpx.Client, Upstreams]]:
+    """A gateway before three instances of dispatch."""
+    names = ("dispatch", "dispatch-2", "dispatch-3")
+    upstreams, port = Upstreams(*names), free_port()
+    nobody = [f"127.0.0.1:{free_port()}"]
+    addresses = [upstreams.address(name) for name in names]
+    text = caddyfile(Listening(port, "127.0.0.1"), "/api", {"auth": nobody, "entity": nobody, "dispatch": addresses})
+    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        _wait(client)
+        yield client, upstreams
+    upstreams.close()
+
+
+def _asked(client: httpx.Client, path: str, times: int = 20) -> set[str]:
+    """Which of the instances answered."""
+    return {client.get(path).json()["service"] for _ in range(times)}
+
+
+SOCKETS = "/socket.io/?EIO=4&transport=polling"
+
+
+def test_a_client_with_cookies_stays_with_one_instance_until_that_dies(
+    instances: tuple[httpx.Client, Upstreams],
+) -> None:
+    client, upstreams = instances
+    [first] = _asked(client, SOCKETS)
+    upstreams.end(first)
+    [second] = _asked(client, SOCKETS)
+    assert second != first
+
+
+def test_without_cookies_the_id_of_a_connection_says_where_it_goes(instances: tuple[httpx.Client, Upstreams]) -> None:
+    client, _ = instances
+    for number, name in enumerate(("dispatch", "dispatch-2", "dispatch-3"), 1):
+        for _ in range(5):
+            client.cookies.clear()
+            assert client.get(f"{SOCKETS}&sid={number}-abc").json()["service"] == name
+    # Neither is one that no instance gave lost, nor one of an instance that there is no more.
+    for odd in ("12-abc", "abc", "", "4-x"):
+        assert client.get(f"{SOCKETS}&sid={odd}").status_code == 200
+
+
+def test_new_connections_and_requests_are_shared_out(instances: tuple[httpx.Client, Upstreams]) -> None:
+    client, _ = instances
+    found: set[str] = set()
+    for _ in range(60):
+        client.cookies.clear()
+        found |= _asked(client, SOCKETS, times=1)
+    assert len(found) == 3
+    assert len(_asked(client, "/api/task", times=60)) == 3
+
+
+def test_requests_are_answered_when_all_instances_but_one_are_dead(instances: tuple[httpx.Client, Upstreams]) -> None:
+    client, upstreams = instances
+    upstreams.end("dispatch")
+    upstreams.end("dispatch-3")
+    assert {client.post("/api/task").json()["service"] for _ in range(20)} == {"dispatch-2"}
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,15 @@ def test_the_same_plan_always_gives_the_same_text(tmp_path: Path) -> None:
     assert one == other
     assert one.startswith("# a\n# b\nname: ")
     assert yaml.safe_load(one) == document_of(found)
+
+
+def test_instances_of_one_service_are_services_of_their_own(tmp_path: Path) -> None:
+    services = document_of(configuration(tmp_path, "dispatch_instances: 2"))["services"]
+    assert set(services) == {"secrets", *OURS, *PARTS, "dispatch-2"}
+    first, second = services["dispatch"], services["dispatch-2"]
+    assert mounts(second)["/secrets"]["source"] == "secrets-dispatch-2"
+    same = ("command", "user", "networks", "mem_limit", "healthcheck", "depends_on", "stop_grace_period")
+    assert [second[key] for key in same] == [first[key] for key in same]
+    assert services["gateway"]["depends_on"]["dispatch-2"] == {"condition": "service_healthy"}
+    readers = {Path(one["folder"]).name: one["names"] for one in specification(services)["readers"]}
+    assert readers["dispatch-2"] == readers["dispatch"]

@@ -124,6 +124,27 @@ def test_a_killed_supervisor_is_put_right_by_stop(home: Home) -> None:
     assert nothing_left(home)
 
 
+def test_several_instances_of_dispatch_are_started_seen_and_brought_back_each_by_itself(home: Home) -> None:
+    driver = local_driver(home, "uri: sqlite:///server.sqlite\ndispatch_instances: 3")
+    parts = ALL - {"postgres"} | {"dispatch-2", "dispatch-3"}
+    before = start(driver)
+    assert {part.name for part in before.components} == parts
+    assert before.state == "running"
+    os.kill(pid_of(before, "dispatch-2"), signal.SIGKILL)
+    wait_for(lambda: is_back(driver, before, "dispatch-2"))
+    assert pid_of(driver.status(), "dispatch-3") == pid_of(before, "dispatch-3")
+    supervisor_of(home).kill()
+    wait_for(lambda: driver.status().state == "orphaned")
+    assert {part.name for part in driver.status().components} == parts - {"migrate"}
+    driver.stop(silent)
+    assert nothing_left(home)
+
+
+def is_back(driver: LocalDriver, before: StackStatus, name: str) -> bool:
+    now = driver.status()
+    return now.state == "running" and pid_of(now, name) != pid_of(before, name)
+
+
 def test_a_failed_start_says_why_and_leaves_nothing_running(home: Home) -> None:
     driver = local_driver(home)
     with pytest.raises(CommandError) as caught:
