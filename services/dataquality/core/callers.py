@@ -47,6 +47,8 @@ class NodeCaller(Caller):
     """An organization's node in one collaboration."""
 
     collaboration_id: int
+    sign_in: int = 0
+    """Which of its sign-ins calls (see `IdentityClaims.sign_in`); 0 where the token does not say."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,11 @@ async def identify(context: Context, claims: Claims, target: str = "") -> Caller
     next would block one another.
     """
     if isinstance(claims, ContainerClaims):
-        return await _container(context, claims)
-    caller = await _identity(context, claims)
+        caller = await _container(context, claims)
+    else:
+        caller = await _identity(context, claims)
+    if not isinstance(caller, UserCaller):
+        context.saw_node(caller.id)
     if caller.permissions.has_first_password and context.settings.is_strict:
         _require_harmless(context.settings.api_path, caller, target)
     return caller
@@ -134,18 +139,19 @@ async def _identity(context: Context, claims: IdentityClaims) -> Caller:
     permissions = await _permissions(context, claims.client_type, row)
     if row.type == "user":
         return UserCaller(row.id, row.user_organization, permissions)
-    return NodeCaller(row.id, row.node_organization, permissions, row.collaboration_id)
+    return NodeCaller(row.id, row.node_organization, permissions, row.collaboration_id, claims.sign_in or 0)
 
 
 async def _container(context: Context, claims: ContainerClaims) -> ContainerCaller:
     subject = claims.sub
-    # A task is complete when no result of it is open; its containers have nothing more to ask then.
-    still_open = select(Result.id).where(Result.task_id == subject.task_id, Result.finished_at.is_(None)).limit(1)
+    # The part of its organization in the task is what it runs for; once that has ended, it has nothing more to ask.
+    its_part = (Result.task_id == subject.task_id, Result.organization_id == subject.organization_id)
+    still_open = select(Result.id).where(*its_part, Result.finished_at.is_(None)).limit(1)
     async with context.database.reading() as connection:
         row = await _row(connection, subject.node_id)
         is_open = await connection.scalar(still_open) is not None
     if row is None or row.type != "node" or not is_open:
-        raise Unauthorized("The task that this container works for is complete, or its node no longer exists.")
+        raise Unauthorized("What this container works for has ended, or its node no longer exists.")
     return ContainerCaller(row.id, subject.organization_id, await _permissions(context, "container", row), subject)
 
 

@@ -1,5 +1,6 @@
 """The parts that one running service has: made at start, closed at the end, reached through the request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,6 +16,10 @@ from dataquality.core.tokens import TokenKey
 Part = TypeVar("Part")
 
 
+def _no_matter(_node_id: int) -> None:
+    """Where nobody asks who was seen."""
+
+
 @dataclass
 class Context:
     """What handlers and dependencies of a service stand on. `tokens` is None in a service that takes none."""
@@ -28,6 +33,8 @@ class Context:
     permissions: PermissionSource
     parts: dict[type, Any] = field(default_factory=dict[type, Any])
     """What only one service has, by its type: see `part`."""
+    saw_node: Callable[[int], None] = field(default=_no_matter)
+    """Told of each call of a node, or of a container on it."""
 
     def part(self, kind: type[Part]) -> Part:
         """The part of that type, which the service put there at its start."""

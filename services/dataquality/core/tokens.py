@@ -32,6 +32,11 @@ class IdentityClaims(_Claims):
     client_type: Literal["user", "node"]
     sid: str | None = None
     """The family of the refresh session that the token belongs to; a node's is the id of its API key."""
+    sign_in: int | None = None
+    """Of a node: which of its sign-ins the token comes from, however often it was refreshed since.
+
+    The id of the refresh session: a later sign-in has a larger one.
+    """
 
 
 class ContainerSubject(BaseModel):
@@ -83,6 +88,7 @@ class TokenKey:
         lifetime: timedelta | None,
         roles: list[str] | None = None,
         session: str | None = None,
+        sign_in: int | None = None,
     ) -> IssuedToken:
         """A token for a user, a node (`subject` is its id) or a container; `session` becomes the claim `sid`."""
         sub = subject if isinstance(subject, int) else subject.model_dump()
@@ -95,6 +101,8 @@ class TokenKey:
         }
         if session is not None:
             extra["sid"] = session
+        if sign_in is not None:
+            extra["sign_in"] = sign_in
         return self._sign(extra, lifetime)
 
     def read(self, token: str) -> Claims:

@@ -68,6 +68,17 @@ def test_a_complete_task_is_a_bad_request(there: Arrangement, site: Site) -> Non
     assert site.ask().status_code == 400
 
 
+def test_a_task_that_still_runs_elsewhere_has_ended_for_this_node(there: Arrangement, site: Site) -> None:
+    task = there.task(site.collaboration, site.organization, there.organization(), image="registry/avg:1")
+    assert site.ask(task_id=task).status_code == 200
+    there.run(
+        "UPDATE result SET finished_at = assigned_at WHERE task_id = :task AND organization_id = :organization",
+        task=task,
+        organization=site.organization,
+    )
+    assert site.ask(task_id=task).status_code == 400
+
+
 @pytest.mark.parametrize("differing", [{"task_id": "1"}, {"task_id": None}, {"image": None}, {"task_id": True}])
 def test_ill_typed_fields_are_a_bad_request(site: Site, differing: dict[str, object]) -> None:
     response = site.ask(**differing)

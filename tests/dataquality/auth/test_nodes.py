@@ -48,6 +48,15 @@ def test_the_claims_of_a_node(services: Services, node: int, api_key: str) -> No
     assert "exp" not in refreshing
 
 
+def test_a_token_says_which_sign_in_it_comes_from_and_later_ones_are_larger(
+    services: Services, node: int, api_key: str
+) -> None:
+    first, second = sign_in(services, api_key).json(), sign_in(services, api_key).json()
+    again = refresh(services, first["refresh_token"]).json()
+    numbers = [claims_of(body["access_token"])["sign_in"] for body in (first, again, second)]
+    assert numbers[0] == numbers[1] < numbers[2]
+
+
 def test_an_unknown_key_is_unauthorized(services: Services) -> None:
     assert sign_in(services, str(uuid.uuid4())).status_code == 401
 

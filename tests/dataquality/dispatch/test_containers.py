@@ -65,6 +65,17 @@ def test_a_container_is_refused_once_its_task_is_complete(world: World, task: di
     assert container.post("/task", json=world.question()).status_code == 401
 
 
+def test_a_container_ends_with_its_part_of_the_task_though_others_go_on(world: World):
+    task = world.ask()
+    first, second = (site.container(task) for site in world.sites)
+    [result] = world.sites[0].open_results(task_id=task["id"])
+    end = {"result": "r", "finished_at": "2026-11-23T10:00:00"}
+    assert world.sites[0].api.patch(f"/result/{result['id']}", json=end).status_code == 200
+    assert first.get("/task").status_code == 401
+    assert first.post("/task", json=world.question()).status_code == 401
+    assert second.get("/task").status_code == 200
+
+
 def test_a_container_can_change_nothing(world: World, task: dict[str, Any], container: Api):
     result = task["results"][0]["id"]
     assert container.patch(f"/result/{result}", json={"log": "x"}).status_code == 401

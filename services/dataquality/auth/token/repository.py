@@ -108,9 +108,10 @@ async def saw(connection: AsyncConnection, identity: int, now: datetime, address
     await connection.execute(update(Authenticatable).where(Authenticatable.id == identity).values(seen))
 
 
-async def task_for_container(connection: AsyncConnection, task_id: int) -> Any | None:
-    """Image, database and collaboration of a task, and whether anything in it is still open."""
-    is_open = exists().where(Result.task_id == Task.id, Result.finished_at.is_(None))
+async def task_for_container(connection: AsyncConnection, task_id: int, organization_id: int) -> Any | None:
+    """Image, database and collaboration of a task, and whether this organization's part in it is still open."""
+    its_part = (Result.task_id == Task.id, Result.organization_id == organization_id)
+    is_open = exists().where(*its_part, Result.finished_at.is_(None))
     statement = select(Task.id, Task.image, Task.database, Task.collaboration_id, is_open.label("is_open")).where(
         Task.id == task_id
     )

@@ -44,17 +44,20 @@ async def sign_in_node(
     await repository.saw(connection, node.id, utc_now(), address)
     await sessions.forget_oldest_of_node(connection, node.id)
     refresh = token_key(context).issue(node.id, "node", "refresh", None, session=key_id)
-    await sessions.remember(connection, node.id, key_id, refresh)
-    return Tokens("node", node.id, _node_access(context, node.id, key_id), refresh.text)
+    sign_in = await sessions.remember(connection, node.id, key_id, refresh)
+    return Tokens("node", node.id, _node_access(context, node.id, key_id, sign_in), refresh.text)
 
 
 async def refresh_node(context: Context, claims: IdentityClaims, presented: str) -> Tokens | None:
     """A new access token; the refresh token stays the same, because older nodes never take a new one."""
     async with context.database.reading() as connection:
-        key_id = await sessions.key_of_node(connection, claims.sub, claims.jti)
-        if key_id is None and not await sessions.exists_still(connection, claims.sub):
+        found = await sessions.session_of_node(connection, claims.sub, claims.jti)
+        if found is None and not await sessions.exists_still(connection, claims.sub):
             raise _gone("node")
-    return Tokens("node", claims.sub, _node_access(context, claims.sub, key_id), presented) if key_id else None
+    if found is None:
+        return None
+    access = _node_access(context, claims.sub, found.api_key_id, found.id)
+    return Tokens("node", claims.sub, access, presented)
 
 
 async def refresh_user(context: Context, session: AsyncSession, claims: IdentityClaims) -> Tokens | None:
@@ -74,8 +77,8 @@ async def refresh_user(context: Context, session: AsyncSession, claims: Identity
 async def container_token(
     context: Context, connection: AsyncConnection, caller: NodeCaller, wanted: ContainerRequest
 ) -> str:
-    """A token for an algorithm of a task that is still open. It does not expire, but is refused once the task ends."""
-    task = await repository.task_for_container(connection, wanted.task_id)
+    """A token for an algorithm of a task in which the node's part is open. It does not expire, but ends with that."""
+    task = await repository.task_for_container(connection, wanted.task_id, caller.organization_id)
     if task is None:
         raise Refused(f"There is no task {wanted.task_id}.", {"task_id": "unknown"})
     if task.image != wanted.image:
@@ -83,7 +86,7 @@ async def container_token(
     if task.collaboration_id != caller.collaboration_id:
         raise Unauthorized(f"Task {task.id} belongs to another collaboration than this node.")
     if not task.is_open:
-        raise Refused(f"Task {task.id} is complete; no algorithm may start for it any more.")
+        raise Refused(f"Task {task.id} has ended for this node, or never asked it; no algorithm may start for it.")
     subject = ContainerSubject(
         node_id=caller.id,
         organization_id=caller.organization_id,
@@ -95,9 +98,9 @@ async def container_token(
     return token_key(context).issue(subject, "container", "access", None).text
 
 
-def _node_access(context: Context, node_id: int, key_id: str) -> str:
+def _node_access(context: Context, node_id: int, key_id: str, sign_in: int) -> str:
     lifetime = access_lifetime(context.settings)
-    return token_key(context).issue(node_id, "node", "access", lifetime, session=key_id).text
+    return token_key(context).issue(node_id, "node", "access", lifetime, session=key_id, sign_in=sign_in).text
 
 
 def _gone(kind: str) -> Unauthorized:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,20 +37,22 @@ def new_family() -> str:
     return uuid.uuid4().hex
 
 
-async def remember(connection: AsyncConnection, owner: int, family: str, token: IssuedToken) -> None:
-    """Note a refresh token that is given out, and forget some that have expired."""
+async def remember(connection: AsyncConnection, owner: int, family: str, token: IssuedToken) -> int:
+    """Note a refresh token that is given out, and forget some that have expired; the id of the session.
+
+    Ids only grow: of two sign-ins of a node, the later one has the larger id.
+    """
     expired = select(RefreshSession.id).where(RefreshSession.expires_at < token.issued_at).limit(_CLEANED_AT_ONCE)
     # Skipping what another request cleans at this moment: waiting for one another could end in a deadlock.
     await _forget((await connection.scalars(expired.with_for_update(skip_locked=True))).all(), connection)
-    await connection.execute(
-        insert(RefreshSession).values(
-            jti=token.jti,
-            authenticatable_id=owner,
-            family=family,
-            issued_at=token.issued_at,
-            expires_at=token.expires_at,
-        )
+    made = insert(RefreshSession).values(
+        jti=token.jti,
+        authenticatable_id=owner,
+        family=family,
+        issued_at=token.issued_at,
+        expires_at=token.expires_at,
     )
+    return (await connection.execute(made.returning(RefreshSession.id))).scalar_one()
 
 
 async def forget_oldest_of_node(connection: AsyncConnection, node_id: int) -> None:
@@ -69,17 +72,17 @@ async def _forget(ids: Sequence[int], connection: AsyncConnection) -> None:
         await connection.execute(delete(RefreshSession).where(RefreshSession.id.in_(ids)))
 
 
-async def key_of_node(connection: AsyncConnection, node_id: int, jti: str) -> str | None:
-    """The id of the node's API key if this refresh token of it is still good; None if not.
+async def session_of_node(connection: AsyncConnection, node_id: int, jti: str) -> Any | None:
+    """The id of the session and of the node's API key if this refresh token of it is still good; None if not.
 
     A node's tokens are a family under the key that it signed in with: with the key they end.
     """
-    statement = select(Node.__table__.c.api_key_id).where(
+    statement = select(RefreshSession.id, Node.__table__.c.api_key_id).where(
         Node.__table__.c.id == node_id,
         Node.__table__.c.api_key_id == RefreshSession.family,
         *_live(RefreshSession.jti == jti, RefreshSession.authenticatable_id == node_id),
     )
-    return await connection.scalar(statement)
+    return (await connection.execute(statement)).one_or_none()
 
 
 async def exists_still(connection: AsyncConnection, identity: int) -> bool:
