@@ -112,6 +112,7 @@ class Reader:
         self.folder.mkdir(exist_ok=True)
         self.ports = ports
         self._python: _Python | None = None
+        self._set: dict[str, str] = {}
         home.give()
 
     def read(self, page: Path) -> None:
@@ -137,15 +138,19 @@ class Reader:
             self._python.run(text, block.place)
 
     def shell(self, text: str, place: str, expected: int = 0) -> str:
-        """Run lines of shell, without a terminal; what they wrote."""
+        """Run lines of shell, without a terminal; what they wrote. Variables stay for the page's next lines."""
+        text = f"set -a\n{text}\nenv -0 > .variables"
         who = self.home.account
         identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", text],
-            cwd=self.folder, env=self.variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            cwd=self.folder, env=self.variables | self._set, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, check=False, timeout=_SECONDS, **identity,
         )  # fmt: skip
         assert done.returncode == expected, f"{place} ended with {done.returncode}:\n{text}\n{done.stdout}"
+        self._set = dict(
+            line.split("=", 1) for line in (self.folder / ".variables").read_text().split("\0") if "=" in line
+        )
         return done.stdout
 
     def close(self) -> None:
@@ -153,6 +158,7 @@ class Reader:
         if self._python is not None:
             self._python.close()
         self._python = None
+        self._set = {}
 
     @property
     def variables(self) -> dict[str, str]:
