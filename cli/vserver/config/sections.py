@@ -25,9 +25,13 @@ from vserver.config.fields import (
     refusal,
 )
 
-
-_TELL_ALL = ("aiosqlite", "httpcore")
-_NOT_LOUDER = frozenset({"CRITICAL", "ERROR", "WARNING"})
+_QUIET_LEVELS: tuple[LogLevel, ...] = ("WARNING", "ERROR", "CRITICAL")
+_ALLOWED_LEVELS: dict[str, tuple[LogLevel, ...]] = {
+    "aiosqlite": _QUIET_LEVELS,
+    "httpcore": _QUIET_LEVELS,
+    "sqlalchemy": ("INFO", *_QUIET_LEVELS),
+}
+"""Below these, libraries write what is sent and stored."""
 
 
 class Logger(Section):
@@ -40,8 +44,9 @@ class Logger(Section):
     @classmethod
     def _no_secrets(cls, level: LogLevel, info: ValidationInfo) -> LogLevel:
         name = str(info.data.get("name"))
-        if level not in _NOT_LOUDER and name.split(".")[0] in _TELL_ALL:
-            raise refusal(f"WARNING, ERROR or CRITICAL for {name}", "Below that it would write passwords to the log")
+        allowed = _ALLOWED_LEVELS.get(name.split(".")[0])
+        if allowed and level not in allowed:
+            raise refusal(f"one of {', '.join(allowed)} for {name}", "Below that it would write secrets to the log")
         return level
 
 

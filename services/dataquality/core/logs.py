@@ -15,8 +15,8 @@ from dataquality.core.settings import LoggingSettings, Settings
 _KIB = 1024
 _CHATTY = ("uvicorn", "httpx", "asyncio", "sqlalchemy.engine", "engineio", "socketio", "kombu", "amqp")
 """Libraries that drown everything else when the whole server is asked for DEBUG; by name they can be asked."""
-_NEVER_LOUDER = ("aiosqlite", "httpcore")
-"""They write what is sent and stored, with headers and values: the configuration refuses them by name as well."""
+_FLOORS = {"aiosqlite": logging.WARNING, "httpcore": logging.WARNING, "sqlalchemy": logging.INFO}
+"""Below these they write what is sent and stored, with headers and values: the configuration refuses it by name too."""
 
 
 def set_up_logging(settings: Settings) -> None:
@@ -44,10 +44,11 @@ def _set_levels(settings: LoggingSettings) -> None:
     root = logging.getLogger().level
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.INFO if name == "uvicorn" else logging.WARNING, root))
+    for name in _FLOORS:
+        logging.getLogger(name).setLevel(max(_FLOORS[name], root))
     for entry in settings.loggers:
-        logging.getLogger(entry.name).setLevel(entry.level)
-    for name in _NEVER_LOUDER:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root))
+        floor = _FLOORS.get(entry.name.split(".")[0], logging.NOTSET)
+        logging.getLogger(entry.name).setLevel(max(floor, logging.getLevelNamesMapping()[entry.level]))
 
 
 def _handlers(settings: LoggingSettings, redact: Redactor) -> "list[logging.Handler]":

@@ -196,6 +196,7 @@ def test_what_is_no_secret_stays(tmp_path: Path) -> None:
 
 
 def test_what_libraries_store_and_send_is_not_written_even_at_debug(tmp_path: Path) -> None:
-    code = "[logging.getLogger(name).debug('values') for name in ('aiosqlite', 'httpcore.http11', 'socketio.server')]"
-    loggers = json.dumps([{"name": "aiosqlite", "level": "DEBUG"}])
+    names = ("aiosqlite", "httpcore.http11", "socketio.server", "sqlalchemy.engine.Engine")
+    code = f"[logging.getLogger(name).debug('values') for name in {names}]"
+    loggers = json.dumps([{"name": name, "level": "DEBUG"} for name in ("aiosqlite", "sqlalchemy.engine.Engine")])
     assert written(tmp_path, code, LEVEL="DEBUG", LOGGERS=loggers)[0] == ""
