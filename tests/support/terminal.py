@@ -31,11 +31,13 @@ _WHERE = b"\x1b[6n"
 class Terminal:
     """One program at a terminal of 200 columns. `screen` is all it has written there, without colours and moves."""
 
-    def __init__(self, words: Sequence[str], home: Home, output: int | None = None, **more: str) -> None:
+    def __init__(
+        self, words: Sequence[str], home: Home, output: int | None = None, groups: Sequence[int] = (), **more: str
+    ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         who = home.account
-        identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
+        identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": groups} if who else {}
         variables = {name: value for name, value in home.variables.items() if name != "NO_COLOR"}
         self.process = subprocess.Popen(
             words, stdin=theirs, stdout=theirs if output is None else output, stderr=theirs, cwd="/",
@@ -108,11 +110,13 @@ def _own_terminal() -> None:
 
 
 @contextlib.contextmanager
-def at_terminal(home: Home, *arguments: str, output: Path | None = None, **more: str) -> Iterator[Terminal]:
-    """`vserver ARGUMENTS` at a terminal; its standard output may go to a file instead."""
+def at_terminal(
+    home: Home, *arguments: str, output: Path | None = None, groups: Sequence[int] = (), **more: str
+) -> Iterator[Terminal]:
+    """`vserver ARGUMENTS` at a terminal; its standard output may go to a file instead. `groups`: more than its own."""
     with open(output, "wb") if output else contextlib.nullcontext() as file:
         terminal = Terminal(
-            [sys.executable, "-m", "vserver", *arguments], home, file.fileno() if file else None, **more
+            [sys.executable, "-m", "vserver", *arguments], home, file.fileno() if file else None, groups, **more
         )
     try:
         yield terminal
