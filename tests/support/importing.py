@@ -1,13 +1,15 @@
 """Running the batch import, and looking at all that a database holds."""
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, select, text
 
+from dataquality.jobs.exporter.command import main as export_main
 from dataquality.jobs.importer.command import main
 from support.databases import sync_engine
 
@@ -52,6 +54,12 @@ class Outcome:
     err: str
 
     @property
+    def result(self) -> dict[str, Any]:
+        """What it said to programs."""
+        assert self.code == 0, self.err
+        return dict(json.loads(self.out))
+
+    @property
     def lines(self) -> list[str]:
         """What it said to people."""
         return self.err.splitlines()
@@ -75,12 +83,31 @@ class Importer:
         """As `allow_drop_all: true` in the configuration does."""
         self._environment.setenv("DATAQUALITY_ALLOW_DROP_ALL", "true")
 
-    def run(self, content: str | bytes, *options: str) -> Outcome:
+    def run(self, content: str | bytes, *options: str, label: str = LABEL) -> Outcome:
         """Import this file."""
         given = content.encode() if isinstance(content, str) else content
-        code = main(["-", "--label", LABEL, *options], io.BytesIO(given))
+        code = main(["-", "--label", label, *options], io.BytesIO(given))
         said = self._capsys.readouterr()
         return Outcome(code, said.out, said.err)
+
+    def export(self, form: str = "yaml") -> str:
+        """All that is in the database, as a file to import."""
+        code = export_main(["--format", form])
+        said = self._capsys.readouterr()
+        assert code == 0, said
+        return str(json.loads(said.out)["content"])
+
+    def refusal(self) -> list[str]:
+        """Why the database cannot be exported."""
+        code = export_main([])
+        said = self._capsys.readouterr()
+        assert (code, said.err) == (1, ""), said
+        return list(json.loads(said.out)["problems"])
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """Change rows."""
+        with sync_engine(self.url).begin() as connection:
+            connection.execute(text(statement), values)
 
     def rows(self, table: str, *columns: str) -> list[Any]:
         """Those columns of a table, by ascending id; a column alone is a plain list."""

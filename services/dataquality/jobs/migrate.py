@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dataquality.core.logs import set_up_logging
 from dataquality.core.passwords import hash_password
 from dataquality.core.settings import MissingSecret, settings_from_environment
+from dataquality.jobs.reading import reading_engine, sync_url
 from dataquality.jobs.seed import Seeded, root_password_is_default, seed
 from dataquality.model import Base
 from dataquality.model.migrations import current_revision, known_revisions, upgrade_to_head
@@ -73,7 +74,7 @@ def migrate(url: str | URL, wait_seconds: float = WAIT_SECONDS) -> Migrated:
 
 def check(url: str | URL) -> str:
     """The revision of a database that is at this version's schema. Raises CannotMigrate when it is not."""
-    engine = migration_engine(url)
+    engine = reading_engine(url)
     try:
         _require_file(engine.url)
         wait_for_database(engine, 0)
@@ -98,13 +99,6 @@ def migration_engine(url: str | URL) -> Engine:
         _prepare_sqlite(engine)
         return engine
     return create_engine(parsed, poolclass=NullPool, hide_parameters=True, connect_args={"connect_timeout": 5})
-
-
-def sync_url(url: str | URL) -> URL:
-    """The URL with the synchronous driver of its database."""
-    parsed = make_url(url)
-    driver = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql+psycopg"
-    return parsed.set(drivername=driver)
 
 
 def wait_for_database(engine: Engine, seconds: float) -> None:

@@ -23,7 +23,7 @@ from dataquality.jobs.importer.job import Done, ImportJob
 from dataquality.jobs.importer.problems import InvalidFile, Place, Problem
 from dataquality.jobs.importer.progress import Progress
 from dataquality.jobs.migrate import CannotMigrate, check
-from dataquality.jobs.snapshot import snapshot
+from dataquality.jobs.reading import snapshot
 
 MOST_BYTES = 32 << 20
 OK, FAILED, INVALID = 0, 1, 4

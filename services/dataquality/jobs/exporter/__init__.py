@@ -1,0 +1,1 @@
+"""Export: organizations, their users, and their collaborations, in the form that the batch import reads."""
