@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dataquality.core.openapi import Described, Listed, Table
+from dataquality.core.openapi.described import Described, Listed, Table
 from dataquality.core.shapes import Id, Link, Links, Message, Moment, Shape
 
-_Jwt = Annotated[str, Field(examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmF0dXJl"])]
+_EXAMPLE_JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmF0dXJl"
+_Jwt = Annotated[str, Field(examples=[_EXAMPLE_JWT])]
 
 
 class User(Shape):
@@ -97,59 +98,164 @@ class Version(Shape):
 _OWN_ROLE = "{} role at scope GLOBAL, or ORGANIZATION for roles of the own organization"
 _USER = "{} user at scope GLOBAL, ORGANIZATION for users of the own organization, or OWN for oneself"
 _JWT = {"jwt-token": "The access token once more"}
+_FAILED = "Too many attempts from this address, or for this account, have failed."
+_WEAK = (
+    "The password is too weak: it takes 8 to 128 characters, among them a digit, a capital and a small letter, "
+    "and something else."
+)
+_TAKEN = "The username or the e-mail address is taken."
+_BUILT_IN = "The role is built in."
+_RESERVED = "The name belongs to a built-in role."
+_VOID = "The token is not valid, or was used already."
+_ANY_PATTERN = "An SQL pattern in any case (`%`, `_`); may come several times: any of them may fit."
+_NEW_PASSWORD = "Another-word-7"  # noqa: S105
 
 OPERATIONS: Table = {
     "POST /token/user": Described(
-        "Sign in as a user", UserTokens | NewFactor | Message, errors=(401, 429), headers=_JWT
+        "Sign in as a user",
+        UserTokens | NewFactor | Message,
+        example={"username": "ada", "password": _NEW_PASSWORD},
+        denied="The username, the password or the code is wrong, or the account is locked.",
+        limited=_FAILED,
+        headers=_JWT,
     ),
-    "POST /token/node": Described("Sign in as a node", NodeTokens, errors=(401, 429), headers=_JWT),
-    "POST /token/container": Described("A token for an algorithm", ContainerToken),
+    "POST /token/node": Described(
+        "Sign in as a node",
+        NodeTokens,
+        example={"api_key": "3b0cf8a6-4b4b-4d4f-8f0e-6d1f2a3b4c5d"},
+        denied="No node has this key.",
+        limited=_FAILED,
+        headers=_JWT,
+    ),
+    "POST /token/container": Described(
+        "A token for an algorithm",
+        ContainerToken,
+        "none: the node that is to run the task",
+        example={"task_id": 7, "image": "registry.example/average:1"},
+        refusals=("There is no such task.", "The task is complete."),
+        denied="The task is for another image or of another collaboration.",
+    ),
     "POST /token/refresh": Described(
         "New tokens for a refresh token",
         UserTokens | NodeTokens,
         token="whoever holds a refresh token",  # noqa: S106
     ),
-    "PATCH /password/change": Described("Change one's own password", Message, errors=(429,)),
-    "POST /recover/lost": Described("Ask for a mail to set a lost password", Message, errors=(429,)),
-    "POST /recover/reset": Described("Set a lost password anew", Message, errors=(401, 422, 429)),
-    "POST /recover/2fa/lost": Described("Ask for a mail to set a lost second factor", Message, errors=(401, 429)),
-    "POST /recover/2fa/reset": Described("Set a lost second factor anew", NewFactor, errors=(401, 422, 429)),
+    "PATCH /password/change": Described(
+        "Change one's own password",
+        Message,
+        example={"current_password": "The-word-so-far-1", "new_password": _NEW_PASSWORD},
+        refusals=(_WEAK, "The new password is the current one."),
+        denied="The current password is wrong, or the account is locked.",
+        limited=_FAILED,
+    ),
+    "POST /recover/lost": Described(
+        "Ask for a mail to set a lost password",
+        Message,
+        example={"username": "ada"},
+        limited="Too many mails were asked for from this address.",
+    ),
+    "POST /recover/reset": Described(
+        "Set a lost password anew",
+        Message,
+        example={"reset_token": _EXAMPLE_JWT, "password": _NEW_PASSWORD},
+        refusals=(_VOID, _WEAK),
+        denied="The token has expired.",
+        mail_token=True,
+        limited="The server is busy with other passwords.",
+    ),
+    "POST /recover/2fa/lost": Described(
+        "Ask for a mail to set a lost second factor",
+        Message,
+        example={"username": "ada", "password": _NEW_PASSWORD},
+        denied="The username, the e-mail address or the password is wrong.",
+        limited=_FAILED,
+    ),
+    "POST /recover/2fa/reset": Described(
+        "Set a lost second factor anew",
+        NewFactor,
+        example={"reset_token": _EXAMPLE_JWT},
+        refusals=(_VOID,),
+        denied="The token has expired.",
+        mail_token=True,
+    ),
     "GET /user": Described(
-        "List users", Listed(User), "view user at scope GLOBAL, or ORGANIZATION for those of the own organization"
+        "List users",
+        Listed(User),
+        "view user at scope GLOBAL, or ORGANIZATION for those of the own organization",
+        parameters={"rule_id": "Only those with this rule, other than by a role."},
     ),
     "POST /user": Described(
         "Create a user",
         User,
         "create user at scope GLOBAL, or ORGANIZATION in the own organization; and every rule that the user gets",
         201,
-        (404,),
+        example={
+            "username": "ada",
+            "firstname": "Ada",
+            "lastname": "Lovelace",
+            "password": _NEW_PASSWORD,
+            "email": "ada@example.org",
+        },
+        refusals=(_WEAK, _TAKEN),
+        missing="The organization, or a role or a rule in the body, is not there.",
+        limited="The server is busy with other passwords.",
     ),
-    "GET /user/{user_id}": Described("Show a user", User, _USER.format("view")),
-    "PATCH /user/{user_id}": Described("Change a user", User, _USER.format("edit")),
-    "DELETE /user/{user_id}": Described("Delete a user", Message, _USER.format("delete")),
+    "GET /user/{user_id}": Described(
+        "Show a user",
+        User,
+        "view user at scope GLOBAL, or ORGANIZATION for users of the own organization; none for oneself",
+    ),
+    "PATCH /user/{user_id}": Described(
+        "Change a user",
+        User,
+        _USER.format("edit") + "; and every rule that the user has or gets",
+        example={"firstname": "Augusta"},
+        refusals=(_TAKEN, "The username of somebody else is not to be changed."),
+        missing="The organization, or a role or a rule in the body, is not there.",
+    ),
+    "DELETE /user/{user_id}": Described(
+        "Delete a user", Message, _USER.format("delete") + "; and every rule that the user has"
+    ),
     "GET /role": Described(
         "List roles",
         Listed(Role),
         "none for one's own roles; view role at scope GLOBAL for all, ORGANIZATION for those of the own organization",
+        parameters={"name": _ANY_PATTERN, "description": _ANY_PATTERN},
     ),
     "POST /role": Described(
         "Create a role",
         Role,
         "create role at scope GLOBAL, or ORGANIZATION in the own organization; and every rule in it",
         201,
-        (404,),
+        example={"name": "Reader", "description": "Sees what there is", "rules": [1]},
+        refusals=(_RESERVED,),
+        missing="The organization, or a rule in the body, is not there.",
     ),
     "GET /role/{role_id}": Described("Show a role", Role, _OWN_ROLE.format("view") + "; none for one's own roles"),
-    "PATCH /role/{role_id}": Described("Change a role", Role, _OWN_ROLE.format("edit") + "; and every rule given"),
-    "DELETE /role/{role_id}": Described("Delete a role", Message, _OWN_ROLE.format("delete")),
+    "PATCH /role/{role_id}": Described(
+        "Change a role",
+        Role,
+        _OWN_ROLE.format("edit") + "; and every rule given",
+        example={"description": "Sees everything"},
+        refusals=(_BUILT_IN, _RESERVED),
+        missing="A rule in the body is not there.",
+    ),
+    "DELETE /role/{role_id}": Described("Delete a role", Message, _OWN_ROLE.format("delete"), refusals=(_BUILT_IN,)),
     "GET /role/{role_id}/rule": Described("List the rules of a role", Listed(Rule), _OWN_ROLE.format("view")),
     "POST /role/{role_id}/rule/{rule_id}": Described(
-        "Put a rule into a role", list[Rule], _OWN_ROLE.format("edit") + "; and the rule itself", 201
+        "Put a rule into a role",
+        list[Rule],
+        _OWN_ROLE.format("edit") + "; and the rule itself",
+        201,
+        refusals=(_BUILT_IN,),
     ),
     "DELETE /role/{role_id}/rule/{rule_id}": Described(
-        "Take a rule out of a role", list[Rule], _OWN_ROLE.format("delete") + "; and the rule itself"
+        "Take a rule out of a role",
+        list[Rule],
+        _OWN_ROLE.format("delete") + "; and the rule itself",
+        refusals=(_BUILT_IN,),
     ),
-    "GET /rule": Described("List rules", Listed(Rule)),
+    "GET /rule": Described("List rules", Listed(Rule), parameters={"name": "Only those on this resource."}),
     "GET /rule/{rule_id}": Described("Show a rule", Rule),
     "GET /health": Described("Whether the database answers", Health),
     "GET /version": Described("The server's version", Version),

@@ -24,7 +24,8 @@ from dataquality.core.bodies import MIB, BodyMiddleware, Budget
 from dataquality.core.callers import TokenMiddleware
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError
-from dataquality.core.openapi import Table, describe
+from dataquality.core.openapi.describe import describe
+from dataquality.core.openapi.described import Table
 from dataquality.core.redis import ping
 from dataquality.core.watchdog import loop_watched
 

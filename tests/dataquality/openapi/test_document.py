@@ -81,7 +81,10 @@ def test_every_error_has_the_one_shape(document: dict[str, Any]):
         errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
         assert "503" in errors, name
         for answer in errors.values():
-            assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}, name
+            content = answer["content"]["application/json"]
+            assert content["schema"]["allOf"] == [{"$ref": "#/components/schemas/Error"}], name
+            codes = set(content["schema"]["properties"]["code"]["enum"])
+            assert {example["value"]["code"] for example in content["examples"].values()} == codes, name
 
 
 def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]):

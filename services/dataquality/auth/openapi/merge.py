@@ -42,7 +42,7 @@ class WholeDescription:
 
 
 def merged(*parts: Json) -> Json:
-    """One document. Raises ValueError where two parts call different things by one name."""
+    """One document. Raises ValueError where two parts call different things by one name, or a link leads nowhere."""
     paths: Json = {}
     schemas: Json = {}
     for part in parts:
@@ -51,6 +51,7 @@ def merged(*parts: Json) -> Json:
         for name, schema in part["components"]["schemas"].items():
             if schemas.setdefault(name, schema) != schema:
                 raise ValueError(f"two services describe different things as {name}")
+    _require_targets(paths)
     return {
         "openapi": "3.1.0",
         "info": {"title": "dataquality server", "version": __version__, "description": _ABOUT},
@@ -67,3 +68,12 @@ def merged(*parts: Json) -> Json:
 def _operations(paths: Json) -> Iterator[Json]:
     for operations in paths.values():
         yield from operations.values()
+
+
+def _require_targets(paths: Json) -> None:
+    known = {operation["operationId"] for operation in _operations(paths)}
+    links = {
+        link for one in _operations(paths) for answer in one["responses"].values() for link in answer.get("links", ())
+    }
+    if links - known:
+        raise ValueError(f"links to operations that do not exist: {', '.join(sorted(links - known))}")
