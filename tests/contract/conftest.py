@@ -49,11 +49,12 @@ def server_on_postgres(
     mailbox: Mailbox,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """A server on Postgres, for the whole session."""
+    """A server on Postgres with two instances of dispatch, which clients must not notice; for the whole session."""
     folder, redis = tmp_path_factory.mktemp("contract"), valkey_server.database(22)
+    parts = ("auth", "entity", "dispatch", "dispatch-2", "worker", "beat")
     with (
         postgres_server.migrated_database() as url,
-        running_services(folder, url, redis, settings=mailbox.settings, given=mailbox.secrets) as services,
+        running_services(folder, url, redis, parts, settings=mailbox.settings, given=mailbox.secrets) as services,
         behind_gateway(services) as server,
     ):
         yield server

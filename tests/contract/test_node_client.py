@@ -2,7 +2,8 @@
 
 import base64
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,55 @@ def test_a_node_whose_token_has_expired_gets_a_new_one_and_all_its_tasks(
         node.tells(heard("expired_token"))
         eventually(lambda: result_of(world, task)["status"] == "completed")
         eventually(lambda: status_of(world, site) == "online")
+
+
+def test_a_node_whose_token_expires_while_it_is_connected_gets_a_new_one_when_it_must_come_back(
+    version: str, server: Server, world: World, there: Arrangement, tmp_path: Path
+) -> None:
+    site, expires = world.sites[0], datetime.now(UTC) + timedelta(seconds=12)
+    with running_node(
+        version, site, server, tmp_path, stale_token=there.token(site.node["id"], "node", exp=expires)
+    ) as node:
+        first = ask(world, site, "count", 1)
+        eventually(lambda: result_of(world, first)["status"] == "completed")
+        assert not [told for told in node.told if told.get("event") == "expired_token"]
+        # The server's services may disagree on the time by some seconds.
+        eventually(lambda: datetime.now(UTC) > expires + timedelta(seconds=6))
+        # It goes on with the socket that it has, and comes back with the token that it had then.
+        second = ask(world, site, "count", 2)
+        eventually(lambda: result_of(world, second)["status"] == "completed")
+        server.close()
+        third = ask(world, site, "count", 3)
+        server.open()
+        node.tells(heard("expired_token"))
+        eventually(lambda: result_of(world, third)["status"] == "completed")
+        eventually(lambda: status_of(world, site) == "online")
+
+
+def test_nodes_come_back_by_the_instance_that_is_left(
+    version: str, server: Server, world: World, tmp_path: Path
+) -> None:
+    site = world.sites[0]
+    # People come through the gateway, as the node does.
+    world.researcher.addresses = world.root.addresses = dict.fromkeys(server.services.addresses, server.url)
+    with running_node(version, site, server, tmp_path) as node:
+        for dead in ("dispatch", "dispatch-2"):
+            # Whichever the node was connected to: by the second time it had to leave one of them.
+            with ended(server, dead):
+                task = ask(world, site, "count", dead)
+                eventually(lambda: result_of(world, task)["status"] == "completed")  # noqa: B023
+        node.tells(heard("disconnect"))
+
+
+@contextmanager
+def ended(server: Server, part: str) -> Generator[None]:
+    """The part is killed for the block."""
+    server.services.kill(part)
+    try:
+        yield
+    finally:
+        server.services.start(part)
+        server.services.wait_ready(part)
 
 
 def test_a_task_is_killed_on_a_newer_node(
