@@ -20,6 +20,7 @@ from dataquality.dispatch.names import (
     FORGET_ANSWERS,
     REDELIVER,
     SEND_MAIL,
+    SWEEP,
 )
 from dataquality.dispatch.redis_sync import connect_redis_sync
 from dataquality.dispatch.silence import watch_beat
@@ -31,6 +32,7 @@ SCHEDULE = {
     CLEAN_OUTBOX: 600.0,
     CLEAN_MAIL: 60.0,
     REDELIVER: 15.0,
+    SWEEP: 10.0,
     FORGET_ANSWERS: 600.0,
 }
 """Jobs, and every how many seconds they are sent."""

@@ -1,5 +1,6 @@
 """The jobs of the worker. Each process of its pool makes its own connections, when first it needs them."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -29,12 +30,14 @@ from dataquality.dispatch.names import (
     FORGET_ANSWERS,
     REDELIVER,
     SEND_MAIL,
+    SWEEP,
 )
 from dataquality.dispatch.outbox.claims import Outbox
 from dataquality.dispatch.outbox.drain import drain
 from dataquality.dispatch.redelivery import Redeliveries
 from dataquality.dispatch.redis_sync import connect_redis_sync
 from dataquality.dispatch.sockets.managers import NobodyListens, RoomEmitter
+from dataquality.dispatch.watch.sweep import sweep_once
 from dataquality.model import utc_now
 
 log = structlog.stdlib.get_logger(__name__)
@@ -60,6 +63,7 @@ class Jobs:
         queue.register(SEND_MAIL, self.send_mail, _SECONDS_FOR_MAIL)
         queue.register(CLEAN_MAIL, self.clean_mail)
         queue.register(REDELIVER, self.redeliver)
+        queue.register(SWEEP, self.sweep)
         queue.register(FORGET_ANSWERS, self.forget_answers)
 
     def drain_outbox(self, request_id: str = "") -> None:
@@ -102,6 +106,10 @@ class Jobs:
         told = _attempt("tasks are not told again", timer.tell_due)
         if told:
             log.info("nodes are told of tasks again", count=told)
+
+    def sweep(self) -> None:
+        """Settle what the clock settles: sockets, runs and tasks whose time has run out, kills to be told again."""
+        _attempt("the clock's work waits", lambda: asyncio.run(sweep_once(self._settings)))
 
     @cached_property
     def _mail_server(self) -> MailServer | None:

@@ -6,6 +6,7 @@ CLEAN_OUTBOX = "dataquality.clean_outbox"
 SEND_MAIL = "dataquality.send_mail"
 CLEAN_MAIL = "dataquality.clean_mail"
 REDELIVER = "dataquality.redeliver"
+SWEEP = "dataquality.sweep"
 FORGET_ANSWERS = "dataquality.forget_answers"
 
 CANARY_KEYS = {"worker": "dataquality:canary:worker", "beat": "dataquality:canary:beat"}

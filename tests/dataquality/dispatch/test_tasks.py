@@ -9,7 +9,7 @@ from support.services import Api, Services, unique
 
 TASK_KEYS = {
     "id", "name", "description", "image", "database", "run_id", "initiator", "init_user", "collaboration", "parent",
-    "children", "results", "complete", "status", "created_at", "finished_at",
+    "children", "results", "complete", "status", "created_at", "finished_at", "deadline",
 }  # fmt: skip
 
 

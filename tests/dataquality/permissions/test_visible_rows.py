@@ -57,6 +57,13 @@ ALLOWED = {
         "dispatch/result/repository.py::results_of_tasks",
         "dispatch/task/repository.py::summaries",
     },
+    "The clock or a kill ends it; whoever did was asked for the right to, and only ids and places are told to nodes.": {
+        "dispatch/ending.py::_places",
+        "dispatch/result/service.py::_why_not",
+        "dispatch/sockets/repository.py::result_of_node",
+        "dispatch/kill/service.py::_find_node",
+        "dispatch/sockets/leases.py::expire",
+    },
     "It asks whether the database answers.": {"dispatch/health.py::_database"},
 }
 

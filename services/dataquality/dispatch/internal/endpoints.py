@@ -8,8 +8,8 @@ from dataquality.core.fields import PathId
 from dataquality.core.internal import CallingService
 from dataquality.core.session import WriteSession, after_commit
 from dataquality.dispatch.ending import end_results
-from dataquality.dispatch.events import announce_kill
 from dataquality.dispatch.parts import Kick
+from dataquality.dispatch.states import Ending
 from dataquality.model import Result, Task
 
 router = APIRouter(prefix="/internal")
@@ -21,7 +21,6 @@ async def end_collaboration(
 ) -> JSONResponse:
     """End the open results of a collaboration; answers how many. A collaboration that is gone has none."""
     tasks = select(Task.id).where(Task.collaboration_id == collaboration_id)
-    ended = await end_results(session, Result.task_id.in_(tasks))
-    await announce_kill(session, collaboration_id, ended)
+    ended = await end_results(session, Ending.KILLED, Result.task_id.in_(tasks))
     after_commit(session, kicker.kick)
     return JSONResponse({"ended": len(ended)})

@@ -15,14 +15,14 @@ router = APIRouter(prefix="/kill")
 @router.post("/task")
 async def kill_task(caller: Killer, body: KillBody, session: WriteSession, kicker: Kick) -> JSONResponse:
     """End a task and its subtasks."""
-    await service.end_task(session, caller, body.id)
+    told = await service.end_task(session, caller, body.id)
     after_commit(session, kicker.kick)
-    return JSONResponse({"msg": f"Task {body.id} was killed; its nodes are told to end its containers."})
+    return JSONResponse(told.to_json(f"Task {body.id} was killed, and all below it."))
 
 
 @router.post("/node/tasks")
 async def kill_tasks_of_node(caller: Killer, body: KillBody, session: WriteSession, kicker: Kick) -> JSONResponse:
     """End all tasks on one node."""
-    await service.end_tasks_of_node(session, caller, body.id)
+    told = await service.end_tasks_of_node(session, caller, body.id)
     after_commit(session, kicker.kick)
-    return JSONResponse({"msg": f"Node {body.id} is told to end all that it runs."})
+    return JSONResponse(told.to_json(f"What was open for node {body.id} was killed."))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import select
 
+from dataquality.core.app import error_response
 from dataquality.core.callers import forbidden
 from dataquality.core.errors import NotFound
 from dataquality.core.fields import PathId
@@ -83,6 +84,8 @@ async def patch_result(
 ) -> Response:
     """What a node tells of its work."""
     answered = await service.answer(session, caller, result_id, body)
+    if answered.refusal is not None:
+        return error_response(answered.refusal.status, answered.refusal.code, answered.refusal.msg)
     connection = await session.connection()
     if answered.changed:
         await check_shape(connection, answered.row.collaboration_id, [("result", body.result)])

@@ -1,4 +1,11 @@
-"""Takes the answers of nodes: a result goes from pending to its end and never back."""
+"""Takes the answers of nodes: a result goes from pending to its end and never back.
+
+The fence: a result remembers the newest sign-in of its node that answered for it, and takes nothing from older ones.
+So a process that was thought dead, or was started twice, cannot write over what another does since. It works with
+existing nodes, which know nothing of it: every start of their process is a sign-in of its own, a refresh of the token
+after hours or after a broken connection stays within one, and a node that was restarted and begins its open results
+anew takes them over by that. The numbers of sign-ins are the database's; no clock is looked at.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dataquality.core.callers import NodeCaller
 from dataquality.core.database import mark_outsized
 from dataquality.core.errors import Forbidden, NotFound, Refused
+from dataquality.dispatch.ending import end_orphans
 from dataquality.dispatch.events import announce
+from dataquality.dispatch.kill.wishes import confirm
 from dataquality.dispatch.result.repository import find_result
 from dataquality.dispatch.result.schemas import ResultPatch
 from dataquality.dispatch.states import steps
@@ -21,10 +30,14 @@ _TIMES = ("started_at", "finished_at")
 
 @dataclass(frozen=True)
 class Answered:
-    """The result's row after the request, and whether the request changed it."""
+    """The result's row after the request, whether the request changed it, and why it was refused.
+
+    A refusal is not raised: what the request says about a container that was to be killed is kept all the same.
+    """
 
     row: Any
-    changed: bool
+    changed: bool = False
+    refusal: Refused | None = None
 
 
 async def answer(session: AsyncSession, node: NodeCaller, result_id: int, patch: ResultPatch) -> Answered:
@@ -34,13 +47,22 @@ async def answer(session: AsyncSession, node: NodeCaller, result_id: int, patch:
     """
     row = await _own(session, node, result_id)
     told = patch.model_dump(exclude_none=True)
+    if row.finished_at is not None and _is_over(patch):
+        await confirm(session, result_id)
     if await _is_known(session, row, told):
-        return Answered(row, changed=False)
-    if not await _advance(session, result_id, patch, told):
-        return Answered(await _unchanged(session, node, result_id, told), changed=False)
+        return Answered(row)
+    if not await _advance(session, node, result_id, patch, told):
+        return await _unchanged(session, node, result_id, told)
     await _keep_texts(session, result_id, {key: told[key] for key in _TEXTS if key in told})
     await announce(session, row.collaboration_id, "status_update", {"result_id": result_id})
+    if patch.finished_at is not None:
+        await end_orphans(session, [row.task_id])
     return Answered(await _own(session, node, result_id), changed=True)
+
+
+def _is_over(patch: ResultPatch) -> bool:
+    """True if the node says that nothing runs for the result any more."""
+    return patch.finished_at is not None or (patch.status is not None and not patch.status.is_open)
 
 
 async def _own(session: AsyncSession, node: NodeCaller, result_id: int) -> Any:
@@ -52,8 +74,10 @@ async def _own(session: AsyncSession, node: NodeCaller, result_id: int) -> Any:
     return row
 
 
-async def _advance(session: AsyncSession, result_id: int, patch: ResultPatch, told: dict[str, Any]) -> bool:
-    """The one statement that changes a result; False when the result is not in a state to be changed so."""
+async def _advance(
+    session: AsyncSession, node: NodeCaller, result_id: int, patch: ResultPatch, told: dict[str, Any]
+) -> bool:
+    """The one statement that changes a result; False when its state or the fence does not let it."""
     leads_to = steps(patch.status, starts=patch.started_at is not None, finishes=patch.finished_at is not None)
     now = utc_now()
     values: dict[str, Any] = {key: told[key] for key in _TIMES if key in told}
@@ -61,8 +85,13 @@ async def _advance(session: AsyncSession, result_id: int, patch: ResultPatch, to
         values["received_at"] = now
     statement = (
         update(Result)
-        .where(Result.id == result_id, Result.finished_at.is_(None), Result.status.in_(list(leads_to)))
-        .values(status=_case(leads_to), updated_at=now, **values)
+        .where(
+            Result.id == result_id,
+            Result.finished_at.is_(None),
+            Result.status.in_(list(leads_to)),
+            func.coalesce(Result.sign_in, 0) <= node.sign_in,
+        )
+        .values(status=_case(leads_to), sign_in=node.sign_in, updated_at=now, **values)
         .returning(Result.id)
         .execution_options(synchronize_session=False)
     )
@@ -84,14 +113,24 @@ async def _keep_texts(session: AsyncSession, result_id: int, texts: dict[str, st
         )
 
 
-async def _unchanged(session: AsyncSession, node: NodeCaller, result_id: int, told: dict[str, Any]) -> Any:
-    """The row as it is now, when it says the same as the request; else the refusal."""
+async def _unchanged(session: AsyncSession, node: NodeCaller, result_id: int, told: dict[str, Any]) -> Answered:
+    """The row as it is now, with a refusal unless it says the same as the request."""
     row = await _own(session, node, result_id)
     if await _is_known(session, row, told):
-        return row
+        return Answered(row)
+    return Answered(row, refusal=Refused(await _why_not(session, node, row, told)))
+
+
+async def _why_not(session: AsyncSession, node: NodeCaller, row: Any, told: dict[str, Any]) -> str:
     if row.finished_at is not None:
-        raise Refused(f"Result {result_id} has ended already ({row.status.value}); it takes no other answer.")
-    raise Refused(f"Result {result_id} is {row.status.value!r}; it cannot become {told['status'].value!r}.")
+        return f"Result {row.id} has ended already ({row.status.value}); it takes no other answer."
+    newest = await session.scalar(select(Result.sign_in).where(Result.id == row.id))
+    if (newest or 0) > node.sign_in:
+        return (
+            f"Result {row.id} was taken over by a later sign-in of this node; what an earlier one says of it is "
+            "refused. Let only one process of the node run."
+        )
+    return f"Result {row.id} is {row.status.value!r}; it cannot become {told['status'].value!r}."
 
 
 async def _is_known(session: AsyncSession, row: Any, told: dict[str, Any]) -> bool:

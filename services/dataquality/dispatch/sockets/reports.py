@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dataquality.core.callers import NodeCaller
 from dataquality.core.query import MAX_ID
 from dataquality.dispatch.events import announce
+from dataquality.dispatch.kill.wishes import confirm
 from dataquality.dispatch.sockets.repository import mark_crashed, replace_config, result_of_node
 from dataquality.model import ResultStatus
 
@@ -33,6 +34,8 @@ async def algorithm_changed(session: AsyncSession, node: NodeCaller, told: Any) 
         log.info("a node's report was not understood", node=node.id)
         return
     await _pass_on(session, node, result, status)
+    if not status.is_open and result.finished_at is not None:
+        await confirm(session, result.id)
     if status.is_failed:
         await announce(session, result.collaboration_id, "container_failed", result.run_id)
 

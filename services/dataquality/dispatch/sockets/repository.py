@@ -14,7 +14,6 @@ from dataquality.model import (
     Collaboration,
     Node,
     NodeConfig,
-    OnlineStatus,
     Result,
     ResultStatus,
     Task,
@@ -23,7 +22,7 @@ from dataquality.model import (
     utc_now,
 )
 
-_node = Node.__table__
+_node = cast(Table, Node.__table__)
 _user = User.__table__
 _identity = cast(Table, Authenticatable.__table__)
 
@@ -50,10 +49,11 @@ async def collaboration_ids(connection: AsyncConnection, organization_id: int | 
     return (await connection.scalars(statement)).all()
 
 
-async def set_status(session: AsyncSession, identity: int, status: OnlineStatus) -> None:
-    """Mark a node or a user as online (which is being seen) or offline."""
-    seen = {"last_seen": utc_now()} if status is OnlineStatus.ONLINE else {}
-    await session.execute(update(_identity).where(_identity.c.id == identity).values(status=status, **seen))
+async def note_ability(session: AsyncSession, node_ids: Sequence[int], *, can_kill: bool) -> None:
+    """Note whether these nodes end containers when they are told to."""
+    mine = among(await session.connection(), _node.c.id, node_ids)
+    unknown = _node.c.can_kill.is_distinct_from(can_kill)
+    await session.execute(update(_node).where(mine, unknown).values(can_kill=can_kill))
 
 
 async def replace_config(session: AsyncSession, node_id: int, entries: Iterable[tuple[str, str]]) -> None:
@@ -93,6 +93,7 @@ async def result_of_node(connection: AsyncConnection, result_id: int, node_id: i
             Result.id,
             Result.task_id,
             Result.organization_id,
+            Result.finished_at,
             Task.run_id,
             Task.parent_id,
             Task.collaboration_id,

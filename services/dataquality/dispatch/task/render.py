@@ -51,4 +51,5 @@ class TaskRenderer:
             "complete": summary.complete,
             "created_at": wire_time(row.created_at),
             "finished_at": wire_time(summary.finished_at),
+            "deadline": wire_time(row.deadline),
         }

@@ -36,6 +36,7 @@ TASKS = cast(
         Task.initiator_id,
         Task.init_user_id,
         Task.created_at,
+        Task.deadline,
     ),
 )
 

@@ -1,6 +1,7 @@
 """What requests about tasks may hold."""
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -18,6 +19,22 @@ def _as_text(value: Any) -> Any:
 
 
 _TEXT_OR_OBJECT = {"anyOf": [{"type": "string"}, {"type": "object"}]}
+
+
+def _aware(value: Any) -> Any:
+    # Whoever sets a deadline means one moment; a time without a zone would be another one for each reader.
+    if value is None:
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+        if parsed.tzinfo is None:
+            raise ValueError
+        return parsed.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError("must be an ISO 8601 time with its zone, such as 2026-11-24T18:00:00+01:00") from error
+
+
+Instant = Annotated[datetime, BeforeValidator(_aware)]
 Input = Annotated[Text, BeforeValidator(_as_text), WithJsonSchema(_TEXT_OR_OBJECT)]
 
 
@@ -37,6 +54,8 @@ class TaskBody(Body):
     name: ShortText | None = None
     description: Text | None = ""
     database: ShortText | None = None
+    deadline: Instant | None = None
+    """When what is open of the task is ended."""
 
     def inputs(self) -> list[tuple[str, str | None]]:
         """The input for each organization, with the name of its field."""

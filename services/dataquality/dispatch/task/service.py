@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert
@@ -9,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.core.callers import Caller, ContainerCaller, UserCaller
 from dataquality.core.database import mark_outsized
-from dataquality.core.errors import Forbidden, NotFound
+from dataquality.core.errors import BadRequest, Forbidden, NotFound
 from dataquality.dispatch.ending import kill_task
 from dataquality.dispatch.events import announce
 from dataquality.dispatch.task import addressees
 from dataquality.dispatch.task.policy import require_scope
 from dataquality.dispatch.task.repository import TASKS, collaboration_exists, find_task
 from dataquality.dispatch.task.schemas import Addressee, TaskBody
-from dataquality.model import Operation, Result, ResultContent, Task, next_run_id
+from dataquality.model import Operation, Result, ResultContent, Task, next_run_id, utc_now
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Origin:
     user_id: int | None
     run_id: int | None = None
     parent_id: int | None = None
+    deadline: datetime | None = None
+    """A subtask ends with its parent, if not before."""
 
 
 async def create(session: AsyncSession, caller: UserCaller | ContainerCaller, body: TaskBody) -> Any:
@@ -36,6 +39,8 @@ async def create(session: AsyncSession, caller: UserCaller | ContainerCaller, bo
         raise NotFound(f"There is no collaboration with the id {body.collaboration_id}.")
     asked = await addressees.find(connection, body)
     await addressees.require_keys(connection, body.collaboration_id, asked)
+    if body.deadline is not None and body.deadline <= utc_now():
+        raise BadRequest("The deadline has passed.", {"deadline": "must lie in the future"})
     origin = await _origin(session, caller, body)
     await addressees.require_admission(connection, asked, origin.organization_id, origin.user_id)
     if not await addressees.is_member(connection, origin.organization_id, body.collaboration_id):
@@ -54,7 +59,7 @@ async def remove(session: AsyncSession, caller: Caller, task_id: int) -> None:
     if row is None:
         raise NotFound(f"There is no task with the id {task_id}.")
     require_scope(caller, Operation.DELETE, is_member=row.is_member)
-    await kill_task(session, task_id, row.collaboration_id)
+    await kill_task(session, task_id)
     await session.execute(delete(Task).where(Task.id == task_id).execution_options(synchronize_session=False))
 
 
@@ -70,7 +75,7 @@ async def _origin(session: AsyncSession, caller: UserCaller | ContainerCaller, b
     parent = (await session.execute(statement)).one_or_none()
     if parent is None or parent.collaboration_id != subject.collaboration_id:
         raise Forbidden("The task that this container works for is gone.")
-    return Origin(subject.organization_id, parent.init_user_id, parent.run_id, parent.id)
+    return Origin(subject.organization_id, parent.init_user_id, parent.run_id, parent.id, parent.deadline)
 
 
 async def _insert_task(session: AsyncSession, origin: Origin, body: TaskBody) -> Any:
@@ -85,6 +90,7 @@ async def _insert_task(session: AsyncSession, origin: Origin, body: TaskBody) ->
         parent_id=origin.parent_id,
         initiator_id=origin.organization_id,
         init_user_id=origin.user_id,
+        deadline=min((moment for moment in (origin.deadline, body.deadline) if moment is not None), default=None),
     )
     return (await session.execute(statement.returning(*TASKS.selected_columns))).one()
 

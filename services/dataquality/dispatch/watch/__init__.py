@@ -1,0 +1,1 @@
+"""What the clock does: sockets, runs and tasks whose time has run out."""
