@@ -1,0 +1,101 @@
+"""A socket ends with the rights that it was opened with; what comes again gets what is its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from support.arrange import Arrangement
+from support.collaborations import World, new_world
+from support.services import Services
+from support.sockets import Socket, opened
+
+# The promise is about a second. What renews the leases of sockets, and once did this too, comes round in fifteen.
+SOON = 10
+Change = Callable[["Watched"], None]
+
+
+class Watched:
+    """A user who hears the events of a collaboration by a rule of their own and by one of a role."""
+
+    def __init__(self, services: Services) -> None:
+        self.there = Arrangement(services)
+        self.world = new_world(services)
+        self.root = self.world.root
+        self.rule = self.there.rule("event", "VIEW", "COLLABORATION")
+        self.role = self.root.made("/role", {"name": "listener", "description": "", "rules": [self.rule]})["id"]
+        self.user = self.there.user(self.world.sites[0].id, roles=[self.role])
+        self.socket = Socket(reconnection=True)
+
+    def patch(self, path: str, **body: object) -> None:
+        assert self.root.patch(path, json=body).status_code == 200
+
+    def delete(self, path: str) -> None:
+        assert self.root.delete(path).status_code == 200
+
+
+CHANGES: dict[str, Change] = {
+    "the role is taken": lambda it: it.patch(f"/user/{it.user}", roles=[]),
+    "the role's rule is taken": lambda it: it.patch(f"/role/{it.role}", rules=[]),
+    "the role is deleted": lambda it: it.delete(f"/role/{it.role}"),
+    "the user is deleted": lambda it: it.delete(f"/user/{it.user}"),
+    "the database is changed past the services": lambda it: it.there.run(
+        "UPDATE authenticatable SET stamp = 1 - stamp WHERE id = :id", id=it.user
+    ),
+}
+
+
+@pytest.fixture
+async def watched(services_on_sqlite: Services) -> AsyncIterator[Watched]:
+    watched = Watched(services_on_sqlite)
+    await watched.socket.open(services_on_sqlite, watched.there.token(watched.user, "user"))
+    await watched.socket.hears("message")
+    yield watched
+    await watched.socket.close()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_the_socket_of_a_user_ends_soon_after_their_rights_change(watched: Watched, change: str) -> None:
+    CHANGES[change](watched)
+    async with asyncio.timeout(SOON):
+        await watched.socket.hears("disconnect")
+
+
+async def test_a_user_who_comes_again_hears_what_the_new_rights_allow(
+    watched: Watched, services_on_sqlite: Services
+) -> None:
+    world = watched.world
+    watched.patch(f"/role/{watched.role}", rules=[])
+    await watched.socket.hears("connect", times=2)
+    async with opened(services_on_sqlite, world.sites[0].api.token) as witness:
+        await witness.hears("new_task", world.ask()["id"])
+    assert watched.socket.arguments("new_task") == []
+    watched.patch(f"/role/{watched.role}", rules=[watched.rule])
+    await watched.socket.hears("message", times=2)
+    await watched.socket.hears("new_task", world.ask()["id"])
+
+
+def new_key(world: World) -> None:
+    """Its tokens are void."""
+    assert world.root.post("/recover/node", json={"id": world.sites[0].node["id"]}).status_code == 200
+
+
+def moves(world: World) -> None:
+    site, elsewhere = world.sites[0], new_world(world.services, 1)
+    [member] = elsewhere.sites
+    organizations = {"organization_ids": [member.id, site.id]}
+    assert world.root.patch(f"/collaboration/{elsewhere.id}", json=organizations).status_code == 200
+    body = {"collaboration_id": elsewhere.id}
+    assert world.root.patch(f"/node/{site.node['id']}", json=body).status_code == 200
+
+
+@pytest.mark.parametrize("change", [new_key, moves])
+async def test_the_socket_of_a_node_ends_soon_after_its_key_or_its_place_changes(
+    services_on_sqlite: Services, change: Callable[[World], None]
+) -> None:
+    world = new_world(services_on_sqlite)
+    async with opened(services_on_sqlite, world.sites[0].api.token) as socket:
+        await socket.hears("node-online")
+        change(world)
+        async with asyncio.timeout(SOON):
+            await socket.hears("disconnect")
