@@ -1,6 +1,7 @@
 """A whole stack in real containers: the real services, started and stopped by the real command."""
 
 import grp
+import itertools
 import json
 import os
 import pwd
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,6 +222,65 @@ def test_three_nodes_compute_a_federated_mean(user: Operator) -> None:
     assert user.status(name)["state"] == "running"
     ok(user.vserver("stop", "-n", name, "--user"))
     assert containers(f"dataquality-{name}-test-user") == []
+
+
+def four_results(address: str) -> list[tuple[str, dict[str, str]]]:
+    """Where a node answers four tasks, and with which headers."""
+    root = {"Authorization": f"Bearer {sign_in(address)}"}
+
+    def made(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        reply = httpx.post(f"{address}{path}", json=body, headers=root, timeout=60)
+        assert reply.is_success, reply.text
+        return reply.json()
+
+    name = uuid.uuid4().hex
+    organization = made("/organization", {"name": name})["id"]
+    collaboration = made("/collaboration", {"name": name, "organization_ids": [1, organization]})["id"]
+    node = made("/node", {"collaboration_id": collaboration, "organization_id": organization})
+    asked = {"collaboration_id": collaboration, "organizations": [{"id": organization, "input": ""}], "image": "i"}
+    for _ in range(4):
+        made("/task", asked | {"name": name})
+    reply = httpx.post(f"{address}/token/node", json={"api_key": node["api_key"]}, timeout=60)
+    headers = {"Authorization": f"Bearer {reply.json()['access_token']}"}
+    found = httpx.get(f"{address}/result", headers=headers, timeout=60).json()
+    return [(f"{address}/result/{one['id']}", headers) for one in found]
+
+
+def answered(url: str, headers: dict[str, str], size: int) -> int:
+    """PATCH a body of so many bytes; the bytes that come back."""
+    start, end = b'{"finished_at": "2026-11-24T10:00:00", "result": "', b'"}'
+    texts = size - len(start) - len(end)
+    body = itertools.chain([start], (b"A" * min(1 << 20, texts - at) for at in range(0, texts, 1 << 20)), [end])
+    told = headers | {"Content-Type": "application/json", "Content-Length": str(size)}
+    with httpx.stream("PATCH", url, content=body, headers=told, timeout=600) as reply:
+        assert reply.status_code == 200, reply.read()
+        return sum(len(part) for part in reply.iter_bytes())
+
+
+def test_four_of_the_largest_results_at_once_fit_into_the_memory_of_dispatch(
+    stack: dict[str, Any], user: Operator
+) -> None:
+    """Written, read by a list of all four, and read four times at once."""
+    largest = 256 << 20
+    before = {part["name"]: part["pid"] for part in user.status(stack["name"])["components"]}
+    places = four_results(stack["address"])
+    with ThreadPoolExecutor(4) as pool:
+        sent = [pool.submit(answered, url, headers, largest) for url, headers in places]
+        assert min(call.result() for call in sent) > largest - 1000
+
+    def read(url: str, headers: dict[str, str]) -> int:
+        with httpx.stream("GET", url, headers=headers, timeout=600) as reply:
+            return sum(len(part) for part in reply.iter_bytes())
+
+    headers = places[0][1]
+    assert read(f"{stack['address']}/result", headers) > 4 * (largest - 1000)
+    with ThreadPoolExecutor(4) as pool:
+        got = [pool.submit(read, url, headers) for url, _ in places]
+        assert min(call.result() for call in got) > largest - 1000
+    after = {part["name"]: part["pid"] for part in user.status(stack["name"])["components"]}
+    assert {name: after[name] for name in ("dispatch", "postgres")} == {
+        name: before[name] for name in ("dispatch", "postgres")
+    }
 
 
 @pytest.mark.root
