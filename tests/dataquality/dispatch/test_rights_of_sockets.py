@@ -75,6 +75,39 @@ async def test_a_user_who_comes_again_hears_what_the_new_rights_allow(
     await watched.socket.hears("new_task", world.ask()["id"])
 
 
+async def test_users_hear_of_the_collaborations_that_their_organization_joins_and_of_none_that_it_leaves(
+    watched: Watched, services_on_sqlite: Services
+) -> None:
+    own, other = watched.world.sites[0].id, new_world(services_on_sqlite, 1)
+    socket, path = watched.socket, f"/collaboration/{other.id}/organization"
+    assert other.root.post(path, json={"id": own}).status_code == 200
+    await hears_another(socket, other)
+    assert other.root.request("DELETE", path, json={"id": own}).status_code == 200
+    await hears_no_more(socket, other)
+    await socket.hears("new_task", watched.world.ask()["id"])
+    assert socket.arguments("disconnect") == []
+
+
+async def hears_another(socket: Socket, world: World) -> None:
+    """A task is asked again and again until its event is heard."""
+    async with asyncio.timeout(SOON):
+        asked = set[int]()
+        while not asked & {task for (task,) in socket.arguments("new_task")}:
+            asked.add(world.ask()["id"])
+            await asyncio.sleep(0.5)
+
+
+async def hears_no_more(socket: Socket, world: World) -> None:
+    """The same until it is not."""
+    async with asyncio.timeout(SOON), opened(world.services, world.sites[0].api.token) as witness:
+        while True:
+            task = world.ask()["id"]
+            await witness.hears("new_task", task)
+            await asyncio.sleep(0.5)
+            if (task,) not in socket.arguments("new_task"):
+                return
+
+
 def new_key(world: World) -> None:
     """Its tokens are void."""
     assert world.root.post("/recover/node", json={"id": world.sites[0].node["id"]}).status_code == 200

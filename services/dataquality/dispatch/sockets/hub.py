@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -24,8 +24,9 @@ from dataquality.dispatch.kick import Kicker
 from dataquality.dispatch.kill.wishes import wishes_for
 from dataquality.dispatch.silence import watch_ear
 from dataquality.dispatch.sockets import leases, reports
+from dataquality.dispatch.sockets.guests import Guest, moved, outlived
 from dataquality.dispatch.sockets.repository import name_of, note_ability, stamps, waiting_tasks
-from dataquality.dispatch.sockets.rooms import ALL_NODES, rooms_of
+from dataquality.dispatch.sockets.rooms import rooms_of
 from dataquality.dispatch.sockets.server import SocketServer
 from dataquality.dispatch.watch.uptime import note_up
 from dataquality.model import OnlineStatus
@@ -44,28 +45,8 @@ _ROUNDS_UNTIL_SEEN = 4
 _SILENT_SECONDS = 90
 """Newer nodes send a ping after five seconds and then each minute; one that sends none for so long is an older one."""
 _STAMP_SECONDS = 1
-"""How long a socket may outlive the rights that it was opened with. Looked up in the database, one statement for all
-sockets: so it holds for whoever changed them (a service, the import, the shell), whatever Redis and the worker do."""
-
-
-@dataclass(frozen=True)
-class Guest:
-    """Who holds a socket of this instance."""
-
-    caller: Caller
-    stamp: int | None
-    name: str
-    rooms: list[str]
-
-    @property
-    def title(self) -> str:
-        """As the `message` events call it."""
-        return f"{'Node' if isinstance(self.caller, NodeCaller) else 'User'} <{self.name}>"
-
-    @property
-    def public_rooms(self) -> list[str]:
-        """The rooms in which its coming and going is told."""
-        return [room for room in self.rooms if room != ALL_NODES]
+"""How long a socket may outlive the rights that it was opened with. Looked up in the database: so it holds for whoever
+changed them (a service, the import, the shell), whatever Redis and the worker do."""
 
 
 class Hub:
@@ -339,26 +320,36 @@ class Hub:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _watch_stamps(self) -> None:
-        """Hang up on those whose rights changed: they come again and get what is theirs now."""
+        """Hang up on those whose rights changed, who come again and get what is theirs; let others change rooms."""
         was_away = False
         while True:
             await asyncio.sleep(_STAMP_SECONDS)
             try:
-                await self._hang_up_on_changed()
+                await self._follow_rights()
                 was_away = False
             except SQLAlchemyError as error:
                 if not was_away:
                     log.warning("rights of sockets cannot be checked", error=type(error).__name__)
                 was_away = True
 
-    async def _hang_up_on_changed(self) -> None:
+    async def _follow_rights(self) -> None:
         if not self._guests:
             return
         async with self._context.database.reading() as connection:
-            now = await stamps(connection, list({guest.caller.id for guest in self._guests.values()}))
-        for sid, guest in list(self._guests.items()):
-            if now.get(guest.caller.id) != guest.stamp:
-                await self.server.hang_up(sid)
+            guests = dict(self._guests)
+            changed, elsewhere = await outlived(connection, guests), await moved(connection, guests)
+        for sid in changed:
+            await self.server.hang_up(sid)
+        for sid, rooms in elsewhere.items():
+            await self._move(sid, guests[sid], rooms)
+
+    async def _move(self, sid: str, guest: Guest, rooms: list[str]) -> None:
+        for room in set(guest.rooms).difference(rooms):
+            await self.server.leave(sid, room)
+        for room in set(rooms).difference(guest.rooms):
+            await self.server.join(sid, room)
+        if self._guests.get(sid) is guest:
+            self._guests[sid] = replace(guest, rooms=rooms)
 
     def _begin(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(job)

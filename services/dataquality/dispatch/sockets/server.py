@@ -102,6 +102,13 @@ class SocketServer:
         except (ValueError, KeyError):
             log.debug("client went while it was let in", sid=sid)
 
+    async def leave(self, sid: str, room: str) -> None:
+        """Take a client of this instance out of a room; nothing when it has gone meanwhile."""
+        try:
+            await self._server.leave_room(sid, room, namespace=NAMESPACE)
+        except (ValueError, KeyError):
+            log.debug("client went while it changed rooms", sid=sid)
+
     def is_here(self, sid: str) -> bool:
         """True while the client is connected to this instance."""
         return bool(self._listener.is_connected(sid, NAMESPACE))
