@@ -1,0 +1,136 @@
+"""A stack under the local driver whose parts can be hit: through supervisor's own list of processes."""
+
+import contextlib
+import signal
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psutil
+import pytest
+import redis
+from sqlalchemy import Engine
+
+from support.databases import sync_engine
+from support.faults.injector import PARTS
+from support.local import Home, driver_of, new_home, processes_below, silent
+from support.processes import free_port
+from vserver.stack.local.place import Place
+from vserver.stack.local.stack import LocalStack
+from vserver.stack.local.supervisor import Supervisor
+from vserver.stack.plan import Component, Plan
+
+
+@dataclass
+class LocalParts:
+    """A running stack; see `injector.Parts`."""
+
+    url: str
+    place: Place
+    names: tuple[str, ...] = PARTS
+
+    def kill(self, part: str) -> None:
+        self._signal(part, signal.SIGKILL)
+
+    def freeze(self, part: str) -> None:
+        self._signal(part, signal.SIGSTOP)
+
+    def thaw(self, part: str) -> None:
+        self._signal(part, signal.SIGCONT)
+
+    def cut(self, part: str) -> None:
+        raise NotImplementedError("processes of one machine cannot be cut off from one another")
+
+    join = cut
+
+    def flush(self) -> None:
+        with self.redis() as client:
+            client.flushall()
+
+    def problems(self) -> list[str]:
+        status = LocalStack(self.place).status()
+        return [f"{one.name}: {one.detail}" for one in status.components if one.state not in ("running", "done")]
+
+    @contextmanager
+    def redis(self) -> Generator[Any]:
+        """A client of the stack's Redis."""
+        client: Any = redis.Redis.from_url(self._secret("redis_url"))  # pyright: ignore[reportUnknownMemberType]
+        with contextlib.closing(client):
+            yield client
+
+    def database(self) -> Engine:
+        """The stack's database."""
+        return sync_engine(self._secret("database_url"))
+
+    def restart_with(self, part: str, variables: dict[str, str]) -> None:
+        """Kill a part, so that it comes back with these in its environment beside its own."""
+        script = self.place.script(part)
+        head, _, command = script.read_text().rstrip("\n").rpartition("\n")
+        more = "".join(f"{name}={value} \\\n" for name, value in variables.items())
+        script.write_text(f"{head}\n{more}{command}\n")
+        self.kill(part)
+
+    def _secret(self, name: str) -> str:
+        return (self.place.secrets / "worker" / name).read_text().strip()
+
+    def _signal(self, part: str, what: signal.Signals) -> None:
+        for process in self._processes(part):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(what)
+
+    def _processes(self, part: str) -> list[psutil.Process]:
+        pid = Supervisor(self.place.socket).processes()[part].pid
+        if pid is None:
+            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            main = psutil.Process(pid)
+            return [main, *main.children(recursive=True)]
+        return []
+
+
+@contextmanager
+def local_stack(keys: str, variables: Mapping[str, Mapping[str, str]]) -> Generator[LocalParts]:
+    """A stack of its own under the local driver, with these keys in its configuration; nothing of it is left.
+
+    `variables` of a part stand in its environment beside its own, or in place of them.
+    """
+    with new_home() as home, _at_home(home):
+        name = home.configure(f"ip: 127.0.0.1\nport: {free_port()}\n{keys}")
+        driver, found = driver_of(home, name)
+        started = driver.start(_with_variables(driver.plan(), variables), silent)
+        assert started.address is not None
+        instance = found.instance
+        place = Place(instance.id, instance.data_folder, instance.log_folder)
+        try:
+            yield LocalParts(started.address.rpartition("/")[0], place, _names(place))
+        finally:
+            _let_go(home)
+            driver.stop(silent)
+
+
+@contextmanager
+def _at_home(home: Home) -> Generator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in home.variables.items():
+            patch.setenv(variable, value)
+        yield
+
+
+def _with_variables(plan: Plan, variables: Mapping[str, Mapping[str, str]]) -> Plan:
+    def changed(component: Component) -> Component:
+        return replace(component, environment={**component.environment, **variables.get(component.name, {})})
+
+    return replace(plan, components=tuple(map(changed, plan.components)))
+
+
+def _names(place: Place) -> tuple[str, ...]:
+    known = Supervisor(place.socket).processes()
+    return tuple(part for part in PARTS if part in known)
+
+
+def _let_go(home: Home) -> None:
+    """No process stays frozen, whatever broke off the run."""
+    for process in processes_below(home.folder):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGCONT)
