@@ -17,7 +17,7 @@ What = Annotated[Action, typer.Argument(help="enable, disable or status.", metav
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
-    app.command("autostart")(autostart)
+    app.command("autostart", epilog=options.examples("vserver autostart enable --name hospital"))(autostart)
 
 
 def autostart(

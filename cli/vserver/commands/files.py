@@ -8,7 +8,7 @@ from vserver.commands.output import Output, table
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
-    app.command("files")(files)
+    app.command("files", epilog=options.examples("vserver files --name hospital"))(files)
 
 
 def files(

@@ -15,9 +15,9 @@ Tag = Annotated[str | None, typer.Option("-t", "--tag", help="Name for the image
 def register(app: typer.Typer) -> None:
     """Add this command."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Build, load or show the server's image.")
-    group.command("build")(build)
-    group.command("load")(load)
-    group.command("show")(show)
+    group.command("build", epilog=options.examples("vserver image build"))(build)
+    group.command("load", epilog=options.examples("vserver image load dataquality-server-images.tar"))(load)
+    group.command("show", epilog=options.examples("vserver image show"))(show)
     app.add_typer(group, name="image")
 
 

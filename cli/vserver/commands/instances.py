@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from vserver.errors import CommandError, ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
+    from vserver.commands.options import Selection
     from vserver.config.instance import ConfigurationFile, Instance
     from vserver.config.names import Scope
     from vserver.config.schema import Environment
@@ -65,6 +66,49 @@ def active(scope: "Scope") -> "list[tuple[Instance, Driver]]":
         if driver is not None and is_active(driver):
             found.append((instance, driver))
     return found
+
+
+def running(selection: "Selection", ask: bool) -> "list[tuple[Instance, Driver]]":
+    """The running instance that a command's options mean, if there is one. Of several one is asked for, or none is
+    taken (CommandError). Works for a configuration that has become wrong as well: what runs must be reachable."""
+    from vserver.commands.options import choose_one
+
+    is_named = selection.name is not None or selection.config is not None
+    found = _named(selection) if is_named else active(selection.scope)
+    found = [one for one in found if selection.environment in (None, one[0].environment)]
+    if len(found) <= 1:
+        return found
+    by_id = {one[0].id: one for one in found}
+    if not ask:
+        raise CommandError(
+            f"{len(found)} servers are running: {', '.join(by_id)}",
+            "Choose one with -e." if is_named else "Choose one with --name and -e.",
+            ExitCode.USAGE,
+        )
+    return [by_id[choose_one("Which server?", [(name, name) for name in by_id])]]
+
+
+def the_running_one(selection: "Selection", ask: bool) -> "tuple[Instance, Driver]":
+    """The same where a command needs one; CommandError with what to do when none runs."""
+    found = running(selection, ask)
+    if found:
+        return found[0]
+    which = f"{selection.name or selection.config} is not running"
+    if selection.name is None and selection.config is None:
+        which = f"No server is running at {selection.scope} level"
+    name = f" --name {selection.name}" if selection.name else ""
+    level = " --user" if selection.user else ""
+    raise CommandError(which, f"`vserver start{name}{level}` starts one; `vserver list` shows all.")
+
+
+def _named(selection: "Selection") -> "list[tuple[Instance, Driver]]":
+    from vserver.config.instance import find_configuration
+
+    candidates = list(instances_of(find_configuration(selection.name, selection.config, selection.scope)))
+    if selection.environment is not None and selection.environment not in {one.environment for one, _ in candidates}:
+        selection.find(ask=False)  # says why there is none
+    drivers = [(instance, driver_of(instance, settings)) for instance, settings in candidates]
+    return [(instance, driver) for instance, driver in drivers if driver is not None and is_active(driver)]
 
 
 def is_active(driver: "Driver") -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
-    app.command("list")(list_servers)
+    app.command("list", epilog=options.examples("vserver list"))(list_servers)
 
 
 def list_servers(json: options.Json = False) -> None:

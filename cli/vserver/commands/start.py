@@ -27,7 +27,13 @@ Attach = Annotated[bool, typer.Option("--attach/--detach", help="Show the logs a
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
-    app.command("start")(start)
+    app.command(
+        "start",
+        epilog=options.examples(
+            "vserver start --name hospital --attach",
+            "vserver start --config /srv/hospital.yaml -e test --ip 127.0.0.1 --port 5001",
+        ),
+    )(start)
 
 
 def start(
@@ -66,7 +72,9 @@ def start(
             remember(instance, chosen)
         _tell_started(output, instance, chosen, now)
     if attach:
-        raise typer.Exit(_attach(output, chosen))
+        from vserver.commands.attach import show_logs
+
+        show_logs(output, instance, chosen, [])
 
 
 def _address(ip: str | None) -> str | None:
@@ -80,11 +88,6 @@ def _address(ip: str | None) -> str | None:
         raise CommandError(
             f"--ip: '{ip}' is not an IP address", "Give one such as 127.0.0.1 or 0.0.0.0.", ExitCode.USAGE
         ) from None
-
-
-def _attach(output: Output, driver: "Driver") -> int:
-    output.note("showing the logs; Ctrl-C detaches, the server keeps running")
-    return driver.follow_logs()
 
 
 def _tell_running(output: Output, instance: "Instance", driver: "Driver", now: "StackStatus") -> None:
@@ -115,6 +118,7 @@ def _tell_started(output: Output, instance: "Instance", driver: "Driver", now: "
             "Next:",
             f"  {options.again('import', instance)} FILE",
             f"  {options.again('status', instance)}",
+            f"  {options.again('attach', instance)}",
             f"  {options.again('stop', instance)}",
         ],
     )

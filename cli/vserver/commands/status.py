@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
-    app.command("status")(status)
+    app.command("status", epilog=options.examples("vserver status --name hospital"))(status)
 
 
 def status(

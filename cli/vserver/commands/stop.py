@@ -6,11 +6,9 @@ import typer
 
 from vserver.commands import options
 from vserver.commands.output import Output
-from vserver.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance
-    from vserver.config.names import Scope
     from vserver.stack.driver import Driver
 
 All = Annotated[bool, typer.Option("--all", help="Stop all servers of this level.")]
@@ -18,7 +16,7 @@ All = Annotated[bool, typer.Option("--all", help="Stop all servers of this level
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
-    app.command("stop")(stop)
+    app.command("stop", epilog=options.examples("vserver stop --name hospital", "vserver stop --all --user"))(stop)
 
 
 def stop(
@@ -39,53 +37,9 @@ def stop(
 
 
 def _meant(output: Output, selection: options.Selection, everything: bool) -> "list[tuple[Instance, Driver]]":
-    from vserver.commands.instances import active
+    from vserver.commands.instances import active, running
 
-    if everything:
-        return active(selection.scope)
-    if selection.name is None and selection.config is None:
-        return _the_running_one(output, selection.scope, selection.environment)
-    return _named(selection)
-
-
-def _the_running_one(output: Output, scope: "Scope", environment: str | None) -> "list[tuple[Instance, Driver]]":
-    from vserver.commands.instances import active
-
-    running = [found for found in active(scope) if environment in (None, found[0].environment)]
-    if len(running) <= 1:
-        return running
-    by_id = {found[0].id: found for found in running}
-    if not output.may_ask:
-        raise CommandError(
-            f"{len(running)} servers are running at {scope} level: {', '.join(by_id)}",
-            "Choose one with --name and -e, or stop them all with --all.",
-            ExitCode.USAGE,
-        )
-    return [by_id[options.choose_one("Which server?", [(name, name) for name in by_id])]]
-
-
-def _named(selection: options.Selection) -> "list[tuple[Instance, Driver]]":
-    """Works for a configuration that has become wrong as well: what runs must be stoppable."""
-    from vserver.commands.instances import driver_of, instances_of, is_active
-    from vserver.config.instance import find_configuration
-
-    file = find_configuration(selection.name, selection.config, selection.scope)
-    candidates = list(instances_of(file))
-    if selection.environment is not None:
-        candidates = [found for found in candidates if found[0].environment == selection.environment]
-        if not candidates:
-            selection.find(ask=False)  # says why there is none
-    running: list[tuple[Instance, Driver]] = []
-    for instance, environment in candidates:
-        driver = driver_of(instance, environment)
-        if driver is not None and is_active(driver):
-            running.append((instance, driver))
-    if len(running) > 1:
-        names = ", ".join(instance.environment for instance, _ in running)
-        raise CommandError(
-            f"{file.name} is running in several environments: {names}", "Choose one with -e.", ExitCode.USAGE
-        )
-    return running
+    return active(selection.scope) if everything else running(selection, output.may_ask)
 
 
 def _stop(output: Output, instance: "Instance", driver: "Driver") -> dict[str, Any]:

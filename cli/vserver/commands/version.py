@@ -17,7 +17,7 @@ _SECONDS = 5
 
 def register(app: typer.Typer) -> None:
     """Add this command."""
-    app.command("version")(version)
+    app.command("version", epilog=options.examples("vserver version --name hospital"))(version)
 
 
 def version(
@@ -45,7 +45,7 @@ def command_version() -> str:
 
 
 def _running(selection: options.Selection, output: Output) -> "tuple[Instance, Driver]":
-    from vserver.commands.instances import active, driver_of
+    from vserver.commands.instances import driver_of, running
 
     if selection.name is not None or selection.config is not None:
         instance, loaded = selection.find(output.may_ask)
@@ -53,20 +53,13 @@ def _running(selection: options.Selection, output: Output) -> "tuple[Instance, D
         if driver is not None:
             return instance, driver
         raise CommandError(f"{instance.id} is not running", f"Start it: `{options.again('start', instance)}`.")
-    running = active(selection.scope)
-    if not running:
+    found = running(selection, output.may_ask)
+    if not found:
         raise CommandError(
             f"No server is running at {selection.scope} level; this command is version {command_version()}",
             "Start one with `vserver start`.",
         )
-    if len(running) == 1:
-        return running[0]
-    by_id = {instance.id: (instance, driver) for instance, driver in running}
-    if not output.may_ask:
-        raise CommandError(
-            f"{len(running)} servers are running: {', '.join(by_id)}", "Choose one with --name.", ExitCode.USAGE
-        )
-    return by_id[options.choose_one("Which server?", [(name, name) for name in by_id])]
+    return found[0]
 
 
 def _server_version(address: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol
 
+from vserver.stack.logs import LogsWanted, OnLine
 from vserver.stack.plan import ComponentName, Plan
 
 DriverName = Literal["compose", "local"]
@@ -77,8 +78,8 @@ class Driver(Protocol):
         """Run `python -m MODULE` at our terminal, as `run_job` runs jobs, beside a stack that runs; its exit code."""
         ...
 
-    def follow_logs(self) -> int:
-        """Copy the logs to the console until Ctrl-C or until the stack ends."""
+    def follow_logs(self, wanted: LogsWanted, on_line: OnLine) -> None:
+        """Tell the lines of the logs until the stack ends. Ctrl-C is a KeyboardInterrupt, and ends nothing else."""
         ...
 
     def files(self) -> dict[str, str]:

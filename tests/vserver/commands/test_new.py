@@ -82,9 +82,11 @@ class TestAtATerminal:
             "two_factor_auth": True,
         }
         assert file["application"] == {}
-        assert {name: file["environments"][name] for name in ("dev", "test", "acc")} == dict.fromkeys(
-            ("dev", "test", "acc"), {}
-        )
+        assert {name: file["environments"][name] for name in ("dev", "test", "acc")} == {
+            "dev": {},
+            "test": {},
+            "acc": {},
+        }
 
     def test_other_answers_than_the_proposed_ones_are_written_with_their_types(self, home: Home) -> None:
         with at_terminal(home, "new", "--user", "-n", "hospital", "-e", "test") as terminal:

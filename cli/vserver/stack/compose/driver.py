@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
-from vserver.stack.compose import diagnosis, images, states
+from vserver.stack.compose import diagnosis, images, logs, states
 from vserver.stack.compose.document import PARTS_IMAGES, Image, Restart, Setting, compose_document
 from vserver.stack.compose.engine import Container, Engine, connect
 from vserver.stack.compose.files import CONFIGURATION, Files, labels
 from vserver.stack.driver import DriverName, Progress, StackStatus
+from vserver.stack.logs import LogsWanted, OnLine
 from vserver.stack.plan import Gateway, Plan
 from vserver.stack.secrets import keep_given
 from vserver.stack.site import ComposeSite
@@ -105,12 +106,9 @@ class ComposeDriver:
         command = ["run", "--rm", "--no-deps", "migrate", "python", "-m", module]
         return engine.compose_on_console(self._files.project, command, _WITHOUT_NEWS)
 
-    def follow_logs(self) -> int:
-        """Copy the containers' logs to the console until Ctrl-C."""
-        try:
-            return connect().compose_on_console(self._files.project, ["logs", "--follow", "--tail=100"])
-        except KeyboardInterrupt:
-            return 0
+    def follow_logs(self, wanted: LogsWanted, on_line: OnLine) -> None:
+        """Tell the lines of the containers' logs until the stack ends."""
+        logs.follow(connect(), self._files, self.environment, wanted, on_line)
 
     def files(self) -> dict[str, str]:
         """Where things are, and how to use plain `docker compose`."""

@@ -15,7 +15,8 @@ from vserver.stack.local.runtime import runtime_for
 from vserver.stack.local.service_account import Account, acting_as
 from vserver.stack.local.stack import LocalStack
 from vserver.stack.local.tail import follow
-from vserver.stack.plan import KINDS, Plan, in_starting_order
+from vserver.stack.logs import LogsWanted, OnLine, component_in
+from vserver.stack.plan import Plan
 from vserver.stack.site import LocalSite, port_users
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from vserver.config.schema import Environment
 
 T = TypeVar("T")
+
+_SHARED = ""
+"""Stands for the log file of all components: where they write nothing to their consoles, it is all there is."""
 
 
 class LocalDriver:
@@ -101,9 +105,13 @@ class LocalDriver:
         work = job.Job(self._place, runtime, plan.component("migrate"), module, ())
         return Console(work.command, work.environment, self._place.run, account).run()
 
-    def follow_logs(self) -> int:
-        """Copy the logs to the console until Ctrl-C or until the stack ends."""
-        return self._as_account(lambda _: self._follow())
+    def follow_logs(self, wanted: LogsWanted, on_line: OnLine) -> None:
+        """Tell the lines of the logs until the stack ends. Ctrl-C is a KeyboardInterrupt."""
+
+        def told(text: str) -> None:
+            on_line(*text.split("\t", 1))
+
+        self._as_account(lambda say: self._follow(wanted, say), told)
 
     def files(self) -> dict[str, str]:
         """What this driver keeps where."""
@@ -122,16 +130,14 @@ class LocalDriver:
                 ExitCode.USAGE,
             )
 
-    def _follow(self) -> int:
-        names = sorted({*KINDS, *self._stack.names()}, key=in_starting_order)
-        logs = {name: self._place.log_of(name) for name in names}
-        try:
-            for name, line in follow(logs, lambda: self._stack.status().state not in {"stopped", "orphaned"}):
-                sys.stdout.write(f"{name:11}| {line}\n")
-                sys.stdout.flush()
-        except KeyboardInterrupt:
-            sys.stdout.write("\n")
-        return 0
+    def _follow(self, wanted: LogsWanted, say: Progress) -> None:
+        logs = {name: self._place.log_of(name) for name in wanted.components}
+        if self._environment is not None and not self._environment.logging.use_console:
+            logs[_SHARED] = self.instance.log_file
+        for source, line in follow(logs, wanted, lambda: self._stack.status().state not in {"stopped", "orphaned"}):
+            name = component_in(line, wanted.components) if source == _SHARED else source
+            if name is not None:
+                say(f"{name}\t{line}")
 
     def _account(self) -> Account | None:
         """None for whoever is not root, and where the account has nothing to do with the instance's folder."""

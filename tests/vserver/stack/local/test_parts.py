@@ -19,6 +19,7 @@ from vserver.stack.local.ports import keep_ports
 from vserver.stack.local.programs import script
 from vserver.stack.local.supervisor import configuration
 from vserver.stack.local.tail import follow, last_lines
+from vserver.stack.logs import LogsWanted
 from vserver.stack.plan import Component, ComponentName, PythonModule
 from vserver.stack.site import port_users
 
@@ -143,7 +144,8 @@ def test_the_last_lines_of_a_log_and_what_is_added_are_read(tmp_path: Path) -> N
             log.write_text("rotated\n")
         return again
 
-    seen = [line for _, line in follow({"auth": log, "beat": tmp_path / "missing"}, goes_on)]
+    files = {"auth": log, "beat": tmp_path / "missing"}
+    seen = [line for _, line in follow(files, LogsWanted(("auth", "beat")), goes_on, look=0)]
     assert seen == [*(str(number) for number in range(90, 100)), "more", "more", "rotated"]
 
 
