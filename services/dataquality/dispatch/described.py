@@ -204,7 +204,7 @@ OPERATIONS: Table = {
     ),
     "POST /kill/task": Described(
         "End a task",
-        Message,
+        Killed,
         _KILL.format("tasks there, too"),
         example={"id": 7},
         refusals=("The task is finished already.",),
@@ -212,10 +212,9 @@ OPERATIONS: Table = {
     ),
     "POST /kill/node/tasks": Described(
         "End all tasks of a node",
-        Message,
+        Killed,
         _KILL.format("own nodes"),
         example={"id": 7},
-        refusals=("The node is offline.",),
         missing="The node is not there.",
     ),
     "GET /port": Described("List ports", Listed(Port), _OWN.format("view", "port")),

@@ -5,7 +5,7 @@ Always as a list of results, each of which has ended here and never runs again: 
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert, or_, select, update
@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.core.outbox import append_event
 from dataquality.core.rooms import own_room
-from dataquality.dispatch.among import among
 from dataquality.dispatch.events import kill_message
 from dataquality.model import Authenticatable, KillWish, Node, OnlineStatus, utc_now
 
@@ -51,10 +50,11 @@ async def confirm(session: AsyncSession, result_id: int) -> None:
     await session.execute(delete(KillWish).where(KillWish.result_id == result_id))
 
 
-async def wishes_for(connection: AsyncConnection, node_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """By node, the argument of `kill_containers` that says what it is still to kill; nodes without are left out."""
-    statement = select(*_COLUMNS).where(among(connection, KillWish.node_id, node_ids)).order_by(KillWish.result_id)
-    return _messages((await connection.execute(statement)).all())
+async def wishes_before(connection: AsyncConnection, node_id: int, moment: datetime) -> list[dict[str, Any]]:
+    """What a node was to kill before it connected, as the argument of `kill_containers`; at most one."""
+    mine = (KillWish.node_id == node_id, KillWish.created_at < moment)
+    rows = (await connection.execute(select(*_COLUMNS).where(*mine))).all()
+    return list(_messages(rows).values())
 
 
 async def tell_again(session: AsyncSession) -> int:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -21,7 +22,7 @@ from dataquality.core.errors import ApiError, Unauthorized, Unavailable
 from dataquality.core.tokens import ContainerClaims, IdentityClaims
 from dataquality.dispatch.events import announce_status
 from dataquality.dispatch.kick import Kicker
-from dataquality.dispatch.kill.wishes import wishes_for
+from dataquality.dispatch.kill.wishes import wishes_before
 from dataquality.dispatch.silence import watch_ear
 from dataquality.dispatch.sockets import leases, reports
 from dataquality.dispatch.sockets.guests import Guest, moved, outlived
@@ -29,7 +30,7 @@ from dataquality.dispatch.sockets.repository import name_of, note_ability, stamp
 from dataquality.dispatch.sockets.rooms import rooms_of
 from dataquality.dispatch.sockets.server import SocketServer
 from dataquality.dispatch.watch.uptime import note_up
-from dataquality.model import OnlineStatus
+from dataquality.model import OnlineStatus, utc_now
 
 log = structlog.stdlib.get_logger(__name__)
 STRANGER_SECONDS = 60
@@ -151,6 +152,8 @@ class Hub:
         await self.server.hang_up(sid)
 
     async def _let_in(self, sid: str, caller: Caller, stamp: int | None) -> None:
+        # What is to be killed from now on comes through the rooms.
+        came = utc_now()
         async with self._context.database.reading() as connection:
             rooms, name = await rooms_of(connection, caller), await name_of(connection, caller.id)
         guest = Guest(caller, stamp, name, rooms)
@@ -164,7 +167,7 @@ class Hub:
         log.info("socket opened", identity=caller.id, title=guest.title)
         if isinstance(caller, NodeCaller):
             self._silent[sid] = time.monotonic()
-            await self._remind(sid, caller)
+            await self._remind(sid, caller, came)
             await self._offer([sid])
         if not self.server.is_here(sid):
             # It left while it was let in, when there was nothing yet to take back.
@@ -232,11 +235,11 @@ class Hub:
 
     # What waits
 
-    async def _remind(self, sid: str, node: NodeCaller) -> None:
+    async def _remind(self, sid: str, node: NodeCaller, came: datetime) -> None:
         """Tell a node what it is still to kill."""
         async with self._context.database.reading() as connection:
-            messages = await wishes_for(connection, [node.id])
-        for message in messages.values():
+            messages = await wishes_before(connection, node.id, came)
+        for message in messages:
             await self.server.tell(sid, "kill_containers", message)
 
     async def _offer(self, sids: Sequence[str]) -> None:
