@@ -105,11 +105,10 @@ def import_(
     wishes = {"--dry-run": dry_run, "--update": update, "--drop-all": drop_all}
     with _opened(file) as content:
         found = options.Selection(name, config, environment, user).find(output.may_ask)
-        if confirm is not None and not drop_all:
-            raise CommandError("--confirm goes with --drop-all only", "Leave it out.", ExitCode.USAGE)
+        _require_allowed(found, drop_all, confirm)
         chosen = driver_for_job(output, found.instance, found.loaded.settings, driver)
-        if drop_all:
-            _confirm(output, found, confirm, dry_run)
+        if drop_all and not dry_run:
+            _confirm(output, found.instance, confirm)
         with opened_key_file(keys_file) as key_file:
             ears = Ears(output, lambda line: line.startswith(f"{label}:"))
             arguments = ["-", "--label", label, *(option for option, is_wanted in wishes.items() if is_wanted)]
@@ -146,14 +145,17 @@ def _opened(file: Path) -> Generator[BinaryIO]:
         yield content
 
 
-def _confirm(output: Output, found: "Found", given: str | None, dry_run: bool) -> None:
-    """Have the instance's name typed. Raises where it is not, and where --drop-all is not allowed at all."""
+def _require_allowed(found: "Found", drop_all: bool, confirm: str | None) -> None:
     instance = found.instance
-    if not found.loaded.settings.allow_drop_all:
+    if confirm is not None and not drop_all:
+        raise CommandError("--confirm goes with --drop-all only", "Leave it out.", ExitCode.USAGE)
+    if drop_all and not found.loaded.settings.allow_drop_all:
         hint = f"Set `allow_drop_all: true` for {instance.environment} in {instance.configuration} first."
         raise CommandError(f"--drop-all is not allowed in {instance.id}", hint, ExitCode.USAGE)
-    if dry_run:
-        return
+
+
+def _confirm(output: Output, instance: "Instance", given: str | None) -> None:
+    """Have the instance's name typed, or take the one given."""
     if given is None and not output.may_ask:
         hint = f"There is no terminal to ask at: add `--confirm {instance.name}`."
         raise CommandError("--drop-all must be confirmed", hint, ExitCode.USAGE)
