@@ -84,9 +84,11 @@ class Socket:
 
 
 @asynccontextmanager
-async def opened(services: Services, token: str | None, **arguments: Any) -> AsyncGenerator[Socket]:
+async def opened(
+    services: Services, token: str | None, *, reconnection: bool = False, **arguments: Any
+) -> AsyncGenerator[Socket]:
     """A socket that is open for the block."""
-    socket = Socket()
+    socket = Socket(reconnection=reconnection)
     await socket.open(services, token, **arguments)
     try:
         yield socket

@@ -118,25 +118,30 @@ def reads(api: Api, times: int) -> set[int]:
 async def test_when_an_instance_dies_its_clients_move_on_and_requests_are_answered(
     world: World, server: Server, services: Services
 ) -> None:
-    socket = Socket(reconnection=True)
-    await socket.open(services, world.sites[0].api.token)
-    await socket.hears("node-online")
-    here = instance_of(socket)
-    dead = {"1": "dispatch", "2": "dispatch-2"}[here]
-    server.services.kill(dead)
+    async with AsyncExitStack() as stack:
+        # The first, whom the other services know best.
+        socket = (await on_both(stack, services, world.sites[0], reconnection=True))["1"]
+        await socket.hears("node-online")
+        with killed(server.services, "dispatch"):
+            assert await asyncio.to_thread(reads, world.researcher, 50) == {200}
+            task = await asyncio.to_thread(world.ask)
+            await socket.hears("connect", times=2)
+            assert instance_of(socket) == "2"
+            await socket.hears("new_task", task["id"])
+            # The other services find the instance that is left.
+            extra = new_world(services)
+            assert extra.root.delete(f"/collaboration/{extra.id}").status_code == 200
+
+
+@contextmanager
+def killed(services: Services, part: str) -> Generator[None]:
+    """The part is dead for the block."""
+    services.kill(part)
     try:
-        assert await asyncio.to_thread(reads, world.researcher, 50) == {200}
-        task = await asyncio.to_thread(world.ask)
-        await socket.hears("connect", times=2)
-        assert instance_of(socket) != here
-        await socket.hears("new_task", task["id"])
-        # The other services find the instance that is left.
-        extra = new_world(services)
-        assert extra.root.delete(f"/collaboration/{extra.id}").status_code == 200
+        yield
     finally:
-        server.services.start(dead)
-        server.services.wait_ready(dead)
-    await socket.close()
+        services.start(part)
+        services.wait_ready(part)
 
 
 async def test_an_instance_that_hangs_is_passed_over(world: World, server: Server, services: Services) -> None:
