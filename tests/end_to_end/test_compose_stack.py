@@ -25,6 +25,7 @@ from support.accounts import throw_away_account
 from support.compose import docker, require_engine
 from support.local import Home, new_home, wait_for
 from support.processes import free_port
+from support.terminal import CTRL_D, ENTER, at_terminal
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -205,6 +206,23 @@ def test_plain_docker_compose_works_in_the_folder_that_files_names(stack: dict[s
     folder = Path(named["Compose file"]).parent
     assert set(docker("compose", "ps", "--services", cwd=folder).split()) == LASTING
     assert set(docker(*named["Docker compose"].split()[1:], "--services").split()) == LASTING
+
+
+def test_the_shell_works_on_the_database_at_a_terminal_and_with_code(stack: dict[str, Any], user: Operator) -> None:
+    words = ["shell", "-n", stack["name"], "--user"]
+    done = user.vserver(*words, "--command", 'db.Organization(name="by hand").save(); db.Organization.get(1).name')
+    assert (done.returncode, done.stdout, done.stderr) == (0, "'root'\n", "")
+    assert user.vserver(*words, "--command", "1 / 0").returncode == 1
+    groups = identity(user.home.account).get("extra_groups", ())
+    with at_terminal(user.home, *words, groups=groups, VSERVER_DRIVER="compose") as terminal:
+        for code, shown in (('db.Organization.get_by_name("by hand")', "'by hand', domain: None"), ("6 * 7", "42")):
+            terminal.expect("In [")
+            terminal.press(code + ENTER)
+            terminal.expect(shown)
+        terminal.expect("In [")
+        terminal.press(CTRL_D)
+        assert terminal.end() == 0
+        assert "Container" not in terminal.screen
 
 
 def test_the_back_has_no_way_out_and_the_gateway_alone_is_published(stack: dict[str, Any]) -> None:
