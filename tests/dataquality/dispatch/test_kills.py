@@ -13,6 +13,7 @@ from support.collaborations import World, new_world
 from support.databases import sync_engine
 from support.services import Services
 from support.sockets import opened
+from support.waiting import eventually
 
 END = {"result": "r", "finished_at": "2026-11-23T10:00:00"}
 
@@ -185,6 +186,7 @@ async def test_the_answer_names_nodes_that_are_too_old_to_kill(services: Service
     async with opened(services, site.api.token) as socket:
         await socket.say("ping")
         await socket.hears("kill_containers", times=2)
+    eventually(lambda: world.root.get(f"/node/{site.node['id']}").json()["status"] == "offline")
     assert nodes_of(world.root.post("/kill/task", json={"id": other["id"]})) == ([], [site.node["id"]], [])
 
 
