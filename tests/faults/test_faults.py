@@ -4,15 +4,19 @@ The seed of a run is printed; `FAULT_SEED=... pytest tests/faults` draws the sam
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from support.faults.checker import RESUMED_WITHIN
 from support.faults.injector import Group, Hit, doubles, one_of_each
 from support.faults.local_parts import LocalParts, local_stack
-from support.faults.trial import Trial, drawn_seed
+from support.faults.nodes import Habits
+from support.faults.scenes import all_answer_twice_at_once, wake_up_call_is_lost, worker_dies_while_it_marks
+from support.faults.trial import Scene, Trial, drawn_seed
 
+VARIANTS = Path(__file__).parents[1] / "support" / "faults" / "variants"
 SHORT_TOKENS = {"auth": {"DATAQUALITY_ACCESS_TOKEN_HOURS": "0.005"}}
 """Tokens that expire after 18 seconds: they are renewed while parts are away."""
 
@@ -40,3 +44,34 @@ def test_nothing_is_lost_whatever_part_is_hit_under_load(stack: LocalParts, tmp_
     report = Trial(stack, tmp_path, seed).run(faults(seed, stack), least_tasks=300)
     assert not report.violations
     assert report.counts["tasks"] >= 300
+
+
+def calm(stack: LocalParts, folder: Path, habits: Habits | None = None) -> Trial:
+    """A small run on that stack, in which all that arrives does so within the time that a heal may take."""
+    return Trial(stack, folder, drawn_seed(), nodes=2, habits=habits or Habits(), patience=RESUMED_WITHIN)
+
+
+ALWAYS_TWICE = Habits(answers_twice_at_once=1.0, answers_late=0.0)
+SCENES: dict[str, tuple[str, str, Habits, Callable[[LocalParts], Scene]]] = {
+    "mark_before_emit": (
+        "worker", "every accepted task reached every addressed node", Habits(), worker_dies_while_it_marks),
+    "no_sweep": ("beat", "every accepted task reached every addressed node", Habits(), lambda _: wake_up_call_is_lost),
+    "no_conditional_update": (
+        "dispatch", "every accepted outcome is stored", ALWAYS_TWICE, lambda _: all_answer_twice_at_once(15)),
+}  # fmt: skip
+"""Variant to the part that it breaks, the promise that it breaks, and the scene that shows it."""
+
+
+@pytest.mark.parametrize("variant", SCENES)
+def test_the_sound_stack_stands_the_scene_that_each_broken_one_is_shown_by(
+    stack: LocalParts, tmp_path: Path, variant: str
+):
+    _, _, habits, scene = SCENES[variant]
+    assert not calm(stack, tmp_path, habits).play(scene(stack)).violations
+
+
+@pytest.mark.parametrize("variant", SCENES)
+def test_a_stack_that_is_broken_on_purpose_turns_the_suite_red(stack: LocalParts, tmp_path: Path, variant: str):
+    part, promise, habits, scene = SCENES[variant]
+    with stack.restarted_with(part, {"PYTHONPATH": str(VARIANTS), "FAULT_VARIANT": variant}):
+        assert promise in calm(stack, tmp_path, habits).play(scene(stack)).broken

@@ -12,7 +12,7 @@ from support.faults.history import History, Retried
 
 Answer = httpx.Response | None
 """None where no answer came."""
-SECONDS = 4.0
+SECONDS = 5.0
 """How long a client waits for an answer: less than some parts are frozen for."""
 _AGAIN = {408, 409, 425, 429}
 
@@ -71,7 +71,7 @@ class Caller:
             why = "no answer" if answer is None else str(answer.status_code)
             self.history.add(Retried(self.history.now, f"{method} {path.split('/')[1].split('?')[0]}", why))
             await asyncio.sleep(pause * self.chance.uniform(0.5, 1.5))
-            pause = min(pause * 2, 1.0)
+            pause = min(pause * 2, 1.5)
 
     async def renew(self, used: str) -> None:
         """A new access token in place of the one that was used: by the refresh token, else by signing in again."""

@@ -1,7 +1,7 @@
 """Judges a history: what was promised and not kept, and the counts. Knows nothing of how the history came about."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -70,20 +70,7 @@ class Report:
 def check(records: Sequence[Record]) -> Report:
     """Judge a whole history."""
     facts = _Facts(records)
-    promises: dict[str, Callable[[_Facts], Iterator[str]]] = {
-        "every task is accepted in the end": _accepted,
-        "a task sent again is one task": _one_a_key,
-        "every accepted task reached every addressed node": _reached,
-        "every accepted task has one result a node": _one_result_a_node,
-        "every accepted outcome is stored": _stored,
-        "every result ended": _ended,
-        "every stored outcome was sent": _explained,
-        "no result left a final state": _stayed,
-        "nobody is refused without a reason": _refused,
-        "an open socket hears what is said": _heard,
-        "delivery resumes after a heal": _resumed,
-    }
-    violations = [Violation(name, detail) for name, broken in promises.items() for detail in broken(facts)]
+    violations = [Violation(name, detail) for name, broken in PROMISES.items() for detail in broken(facts)]
     return Report(violations, _counts(facts), dict(facts.resumption))
 
 
@@ -185,7 +172,8 @@ def _one_a_key(facts: _Facts) -> Iterator[str]:
 def _reached(facts: _Facts) -> Iterator[str]:
     for task, asked in facts.accepted.items():
         for node in asked.nodes:
-            if (task, node) not in facts.delivered:
+            # A task that was ended before a node came for it is nothing to deliver any more.
+            if (task, node) not in facts.delivered and task not in facts.kills:
                 yield f"task {task} ({asked.key}, sent at {asked.at:.2f}) never reached node {node}"
 
 
@@ -345,6 +333,17 @@ def _counts(facts: _Facts) -> Counter[str]:
     return +counts
 
 
-def broken_by(records: Iterable[Record]) -> set[str]:
-    """The promises that a history breaks."""
-    return check(list(records)).broken
+PROMISES: Mapping[str, Callable[[_Facts], Iterator[str]]] = {
+    "every task is accepted in the end": _accepted,
+    "a task sent again is one task": _one_a_key,
+    "every accepted task reached every addressed node": _reached,
+    "every accepted task has one result a node": _one_result_a_node,
+    "every accepted outcome is stored": _stored,
+    "every result ended": _ended,
+    "every stored outcome was sent": _explained,
+    "no result left a final state": _stayed,
+    "nobody is refused without a reason": _refused,
+    "an open socket hears what is said": _heard,
+    "delivery resumes after a heal": _resumed,
+}
+"""What is promised, and what finds where it was not kept."""

@@ -16,9 +16,15 @@ _HEAL_SECONDS = 90
 class Parts(Protocol):
     """A running stack whose parts can be hit. All of these block."""
 
-    url: str
-    """Scheme, host and port of the gateway."""
-    names: Sequence[str]
+    @property
+    def url(self) -> str:
+        """Scheme, host and port of the gateway."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The parts that there are."""
+        ...
 
     def kill(self, part: str) -> None:
         """SIGKILL all processes of a part; what keeps the stack brings it back."""
@@ -65,8 +71,8 @@ Group = Sequence[Hit]
 
 def one_of_each(chance: random.Random, parts: Sequence[str], kinds: Sequence[Kind]) -> list[Group]:
     """Each part hit in each way, in some order."""
-    hits = [(part, kind) for part, kind in product(parts, kinds)]
-    return [[_hit(chance, part, kind)] for part, kind in chance.sample(hits, len(hits))]
+    hits = list(product(parts, kinds))
+    return [(_hit(chance, part, kind),) for part, kind in chance.sample(hits, len(hits))]
 
 
 def doubles(chance: random.Random, parts: Sequence[str], kinds: Sequence[Kind], count: int) -> list[Group]:
@@ -86,7 +92,9 @@ def doubles(chance: random.Random, parts: Sequence[str], kinds: Sequence[Kind], 
 def _hit(chance: random.Random, part: str, kind: Kind, after: float = 0.0) -> Hit:
     # Some longer than clients wait for an answer, most shorter.
     lasts = kind in ("freeze", "cut")
-    seconds = chance.choice([chance.uniform(0.3, 2), chance.uniform(0.3, 2), chance.uniform(4.5, 6)]) if lasts else 0.0
+    seconds = (
+        chance.choice([chance.uniform(0.3, 2), chance.uniform(0.3, 2), chance.uniform(5.5, 6.5)]) if lasts else 0.0
+    )
     return Hit(part, kind, seconds, after)
 
 
@@ -101,18 +109,20 @@ class Injector:
     _number: int = 0
 
     async def run(self, groups: Sequence[Group]) -> None:
-        """Return when the stack is whole after the last one."""
+        """One group after another; after each it is seen whether new tasks are delivered."""
         for group in groups:
             await asyncio.sleep(self.chance.uniform(0, 0.6))
-            await self.inflict(group)
+            if await self.inflict(group):
+                await self.probe()
 
-    async def inflict(self, group: Group) -> None:
-        """One group: hit, heal, and see whether new tasks are delivered."""
+    async def inflict(self, group: Group) -> bool:
+        """Hit, and wait until all parts answer again; False when they do not."""
         self._number += 1
         await asyncio.gather(*(self._hit(hit, self._number) for hit in group))
-        if await self._healed():
-            self.history.add(Whole(self.history.now, self._number))
-            await self.probe()
+        if not await self._healed():
+            return False
+        self.history.add(Whole(self.history.now, self._number))
+        return True
 
     async def _hit(self, hit: Hit, group: int) -> None:
         await asyncio.sleep(hit.after)

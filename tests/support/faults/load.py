@@ -116,10 +116,14 @@ def _reply(now: float, key: str, answer: Answer) -> Replied:
 
 @dataclass(frozen=True)
 class Pace:
-    """How much is asked: `posters` each pause about so many seconds between tasks; parts of one are ended or read."""
+    """How much is asked: `posters` each wait up to `patience` seconds for delivery, then pause about so many seconds.
+
+    Of the tasks, so large parts are ended, or looked at.
+    """
 
     posters: int = 4
     pause: float = 0.6
+    patience: float = 4.0
     ended: float = 0.04
     read: float = 0.3
 
@@ -131,6 +135,8 @@ class Load:
     researcher: Researcher
     nodes: Sequence[SimulatedNode]
     pace: Pace = Pace()
+    ended: set[int] = field(default_factory=set[int])
+    """Tasks that were not left to their nodes."""
     _over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, least: int) -> None:
@@ -156,7 +162,7 @@ class Load:
         """Wait until every accepted task has reached its nodes and every node has done its work."""
         try:
             async with asyncio.timeout(patience):
-                await until(lambda: all(map(self._has_reached_all, self.researcher.accepted)))
+                await until(lambda: all(map(self._has_reached_all, self.researcher.accepted.keys() - self.ended)))
                 await until(lambda: all(node.done >= node.queued.keys() for node in self.nodes))
         except TimeoutError:
             return False
@@ -173,10 +179,18 @@ class Load:
             task = await researcher.ask()
             if task and chance.random() < pace.ended:
                 await asyncio.sleep(chance.uniform(0, 0.3))
+                self.ended.add(task)
                 await researcher.end(task)
             if researcher.accepted and chance.random() < pace.read:
                 await researcher.look(chance.choice(list(researcher.accepted)))
+            # As researchers do, who wait for an answer: a server that is slow is not flooded.
+            await self._reached(task, pace.patience)
             await asyncio.sleep(pace.pause * chance.uniform(0.5, 1.5))
+
+    async def _reached(self, task: int, patience: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await until(lambda: task in self.ended or self._has_reached_all(task))
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from support.databases import sync_engine
 from support.faults.injector import PARTS
-from support.local import Home, driver_of, new_home, processes_below, silent
+from support.local import Home, driver_of, new_home, processes_below, silent, wait_for
 from support.processes import free_port
 from vserver.stack.local.place import Place
 from vserver.stack.local.stack import LocalStack
@@ -63,13 +63,27 @@ class LocalParts:
         """The stack's database."""
         return sync_engine(self._secret("database_url"))
 
-    def restart_with(self, part: str, variables: dict[str, str]) -> None:
-        """Kill a part, so that it comes back with these in its environment beside its own."""
+    @contextmanager
+    def restarted_with(self, part: str, variables: Mapping[str, str]) -> Generator[None]:
+        """A part killed and back with these in its environment beside its own; afterwards it is as before."""
         script = self.place.script(part)
-        head, _, command = script.read_text().rstrip("\n").rpartition("\n")
+        before = script.read_text()
+        head, _, command = before.rstrip("\n").rpartition("\n")
         more = "".join(f"{name}={value} \\\n" for name, value in variables.items())
         script.write_text(f"{head}\n{more}{command}\n")
+        try:
+            self.restart(part)
+            yield
+        finally:
+            script.write_text(before)
+            self.restart(part)
+
+    def restart(self, part: str) -> None:
+        """Kill a part, and wait until it is back."""
+        before = Supervisor(self.place.socket).processes()[part].pid
         self.kill(part)
+        wait_for(lambda: Supervisor(self.place.socket).processes()[part].pid not in (None, before), 60)
+        wait_for(lambda: not self.problems(), 60)
 
     def _secret(self, name: str) -> str:
         return (self.place.secrets / "worker" / name).read_text().strip()

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import socketio
+import socketio  # pyright: ignore[reportMissingTypeStubs]
+from socketio.exceptions import ConnectionError as NotConnected  # pyright: ignore[reportMissingTypeStubs]
 
 from support.faults.calls import Answer, Caller
 from support.faults.history import Closed, Delivered, Heard, History, Opened, Retried, Told
@@ -81,7 +82,7 @@ class SimulatedNode:
 
     async def _connect(self) -> None:
         """A new client, as a node makes one at its start and after its token has expired."""
-        client = socketio.AsyncClient(reconnection=True)
+        client: Any = socketio.AsyncClient(reconnection=True)
         client.on("connect", self._connected, namespace=NAMESPACE)
         client.on("disconnect", self._disconnected, namespace=NAMESPACE)
         client.on("new_task", self._new_task, namespace=NAMESPACE)
@@ -94,7 +95,7 @@ class SimulatedNode:
             try:
                 await client.connect(self.url, headers=headers, namespaces=[NAMESPACE], wait_timeout=10)
                 return
-            except socketio.exceptions.ConnectionError:
+            except NotConnected:
                 with contextlib.suppress(Exception):
                     await client.disconnect()
                 self._retried("no connection")

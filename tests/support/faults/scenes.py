@@ -1,0 +1,74 @@
+"""Small runs, each aimed at one way to lose something: a sound stack passes every time, one broken there never does."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, text
+
+from support.faults.injector import Hit
+from support.faults.load import until
+from support.faults.local_parts import LocalParts
+from support.faults.trial import Scene, Stage
+
+_SLOW_SECONDS = 2
+
+
+def worker_dies_while_it_marks(parts: LocalParts) -> Scene:
+    """The worker is killed while the database is slow to mark events as sent; the mark is made all the same."""
+
+    async def scene(stage: Stage) -> None:
+        with _slow_to_mark(parts.database()) as engine:
+            await stage.load.researcher.ask(stage.load.researcher.addressees)
+            await until(lambda: _is_marking(engine))
+            await stage.injector.inflict([Hit("worker", "kill")])
+
+    return scene
+
+
+async def wake_up_call_is_lost(stage: Stage) -> None:
+    """Redis is emptied while the job that would drain the outbox waits there for a frozen worker."""
+    hits = [Hit("worker", "freeze", seconds=2.5), Hit("redis", "flush", after=2)]
+    async with asyncio.TaskGroup() as together:
+        together.create_task(stage.injector.inflict(hits))
+        await asyncio.sleep(0.5)
+        await stage.load.researcher.ask(stage.load.researcher.addressees)
+
+
+def all_answer_twice_at_once(tasks: int) -> Scene:
+    """For nodes whose habit it is: two runs of each result end at the same time, in different ways."""
+
+    async def scene(stage: Stage) -> None:
+        researcher = stage.load.researcher
+        await asyncio.gather(*(researcher.ask(researcher.addressees) for _ in range(tasks)))
+
+    return scene
+
+
+@contextmanager
+def _slow_to_mark(engine: Engine) -> Generator[Engine]:
+    """While the block lasts, it takes seconds to mark an event as sent."""
+    make = (
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN PERFORM pg_sleep({_SLOW_SECONDS}); RETURN NEW; END $$",
+        "CREATE TRIGGER dawdle BEFORE UPDATE ON outbox FOR EACH ROW"
+        " WHEN (NEW.sent_at IS NOT NULL) EXECUTE FUNCTION dawdle()",
+    )
+    try:
+        _run(engine, *make)
+        yield engine
+    finally:
+        _run(engine, "DROP TRIGGER dawdle ON outbox", "DROP FUNCTION dawdle")
+        engine.dispose()
+
+
+def _run(engine: Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def _is_marking(engine: Engine) -> bool:
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query ILIKE 'UPDATE outbox%'"
+    with engine.connect() as connection:
+        return connection.execute(text(statement)).scalar_one() > 0
