@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from vserver import commands
+from vserver.commands import completion
 from vserver.commands.output import write_error
 from vserver.errors import CommandError, ExitCode
 
@@ -30,6 +31,7 @@ def build_app() -> typer.Typer:
         help="Run coordination servers for federated analysis.",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
+        add_completion=False,  # ours tells where it writes, and writes the same twice
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_greet)
@@ -42,7 +44,7 @@ def build_app() -> typer.Typer:
     return app
 
 
-def _greet(context: typer.Context) -> None:
+def _greet(context: typer.Context, install: completion.Install = False, show: completion.Show = False) -> None:
     if context.invoked_subcommand is None:
         sys.stdout.write(context.get_help() + "\n")
 
@@ -95,6 +97,7 @@ def _interrupt(*_: object) -> None:
 def main() -> None:
     """Entry point of the installed command."""
     signal.signal(signal.SIGTERM, _interrupt)
+    completion.answer_shells()
     sys.exit(run(sys.argv[1:]))
 
 

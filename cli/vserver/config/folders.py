@@ -78,6 +78,11 @@ def _linux(scope: Scope, variables: Mapping[str, str], home: PurePosixPath) -> t
     )
 
 
+def user_folder(variable: str, default: Path) -> Path:
+    """The folder that an XDG variable names, or the default."""
+    return Path(_xdg(variable, os.environ, PurePosixPath(default)))
+
+
 def _xdg(variable: str, variables: Mapping[str, str], default: PurePosixPath) -> PurePosixPath:
     """The XDG specification has relative paths ignored."""
     value = PurePosixPath(variables.get(variable, ""))
