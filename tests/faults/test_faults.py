@@ -55,7 +55,7 @@ ALWAYS_TWICE = Habits(answers_twice_at_once=1.0, answers_late=0.0)
 SCENES: dict[str, tuple[str, str, Habits, Callable[[LocalParts], Scene]]] = {
     "mark_before_emit": (
         "worker", "every accepted task reached every addressed node", Habits(), worker_dies_while_it_marks),
-    "no_sweep": ("beat", "every accepted task reached every addressed node", Habits(), lambda _: wake_up_call_is_lost),
+    "no_sweep": ("beat", "every accepted task reached every addressed node", Habits(), wake_up_call_is_lost),
     "no_conditional_update": (
         "dispatch", "every accepted outcome is stored", ALWAYS_TWICE, lambda _: all_answer_twice_at_once(15)),
 }  # fmt: skip

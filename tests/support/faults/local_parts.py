@@ -45,19 +45,18 @@ class LocalParts:
     join = cut
 
     def flush(self) -> None:
-        with self.redis() as client:
+        client: Any = redis.Redis.from_url(self.redis_url)  # pyright: ignore[reportUnknownMemberType]
+        with contextlib.closing(client):
             client.flushall()
 
     def problems(self) -> list[str]:
         status = LocalStack(self.place).status()
         return [f"{one.name}: {one.detail}" for one in status.components if one.state not in ("running", "done")]
 
-    @contextmanager
-    def redis(self) -> Generator[Any]:
-        """A client of the stack's Redis."""
-        client: Any = redis.Redis.from_url(self._secret("redis_url"))  # pyright: ignore[reportUnknownMemberType]
-        with contextlib.closing(client):
-            yield client
+    @property
+    def redis_url(self) -> str:
+        """Where the stack's Redis is, with its password."""
+        return self._secret("redis_url")
 
     def database(self) -> Engine:
         """The stack's database."""
@@ -76,7 +75,7 @@ class LocalParts:
             yield
         finally:
             script.write_text(before)
-            self.restart(part)
+            self.kill(part)
 
     def restart(self, part: str) -> None:
         """Kill a part, and wait until it is back."""

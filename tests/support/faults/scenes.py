@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, text
 
+from dataquality.dispatch.celery import JobQueue
+from dataquality.dispatch.names import CANARY
 from support.faults.injector import Hit
 from support.faults.load import until
 from support.faults.local_parts import LocalParts
@@ -26,13 +28,19 @@ def worker_dies_while_it_marks(parts: LocalParts) -> Scene:
     return scene
 
 
-async def wake_up_call_is_lost(stage: Stage) -> None:
+def wake_up_call_is_lost(parts: LocalParts) -> Scene:
     """Redis is emptied while the job that would drain the outbox waits there for a frozen worker."""
-    hits = [Hit("worker", "freeze", seconds=2.5), Hit("redis", "flush", after=2)]
-    async with asyncio.TaskGroup() as together:
-        together.create_task(stage.injector.inflict(hits))
-        await asyncio.sleep(0.5)
-        await stage.load.researcher.ask(stage.load.researcher.addressees)
+
+    async def scene(stage: Stage) -> None:
+        hits = [Hit("worker", "freeze", seconds=3), Hit("redis", "flush", after=2.5)]
+        async with asyncio.TaskGroup() as together:
+            together.create_task(stage.injector.inflict(hits))
+            await asyncio.sleep(0.5)
+            # The worker asked for a job before it was frozen and is given this one: the next one waits in Redis.
+            await asyncio.to_thread(JobQueue(parts.redis_url).send, CANARY)
+            await stage.load.researcher.ask(stage.load.researcher.addressees)
+
+    return scene
 
 
 def all_answer_twice_at_once(tasks: int) -> Scene:

@@ -1,0 +1,41 @@
+"""The same under compose, where a part may also be cut off from the network."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.compose import require_engine
+from support.faults.compose_parts import ComposeParts, compose_stack
+from support.faults.history import Kind
+from support.faults.injector import Group, Hit, doubles, one_of_each
+from support.faults.trial import Trial, drawn_seed
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[ComposeParts]:
+    """A stack of this module's own."""
+    require_engine()
+    with compose_stack("description: hit in every place") as parts:
+        yield parts
+
+
+def faults(seed: int, parts: ComposeParts) -> list[Group]:
+    """Each part killed, frozen and cut off, two double faults, Redis emptied: in some order."""
+    chance = random.Random(seed)
+    kinds: tuple[Kind, ...] = ("kill", "freeze", "cut")
+    groups = [
+        *one_of_each(chance, parts.names, kinds),
+        *doubles(chance, parts.names, kinds, 2),
+        (Hit("redis", "flush"),),
+    ]
+    return chance.sample(groups, len(groups))
+
+
+def test_nothing_is_lost_whatever_container_is_hit_under_load(stack: ComposeParts, tmp_path: Path):
+    seed = drawn_seed()
+    report = Trial(stack, tmp_path, seed, longest=700).run(faults(seed, stack), least_tasks=300)
+    assert not report.violations
