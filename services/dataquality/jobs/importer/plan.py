@@ -40,7 +40,8 @@ class Tally:
         return tally
 
 
-@dataclass(frozen=True)
+# asyncio shows the result of a task that has ended, whether anybody looks or not: this one may be a file's whole content.
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What is to be written. Roles without an entry are `super` with all rules."""
 
