@@ -5,9 +5,10 @@ is in the audit trail, as the operator's.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Executable, event, select, true, update
+from sqlalchemy import Executable, delete, event, insert, select, true, update
 from sqlalchemy.orm import Session, UOWTransaction
 
 from dataquality.core.first_password import ROOT_USERNAME, ended_by
@@ -21,12 +22,14 @@ from dataquality.jobs.shell.identity import Node, User
 from dataquality.jobs.shell.permission import Role, Rule
 from dataquality.jobs.shell.tables import table
 from dataquality.jobs.shell.task import Result, Task
-from dataquality.model import Authenticatable, RefreshSession, next_run_id_statement, utc_now
+from dataquality.model import Authenticatable, KillWish, RefreshSession, next_run_id_statement, utc_now
 from dataquality.model.rules import CONTAINER_ROLE, NODE_ROLE
 
 _RIGHTS = {"roles", "rules", "organization_id", "username"}
 _PLACE = {"organization_id", "collaboration_id", "api_key"}
 _BUILT_IN = (NODE_ROLE, CONTAINER_ROLE)
+_PAUSE = timedelta(minutes=1)
+"""After which a node is told again to end a container."""
 
 
 def install() -> None:
@@ -76,11 +79,8 @@ def _let_go(session: Session, one: object) -> None:
             session.execute(_quietly(voided(touched_by_roles([one.id]))))
         case Rule():
             session.execute(_quietly(voided(true())))
-        case Result() if not one.complete:
-            kill = {"task_id": one.task_id, "result_id": one.id, "organization_id": one.organization_id}
-            collaboration_id = one.task.collaboration_id
-            message = {"collaboration_id": collaboration_id, "kill_list": [kill]}
-            _emit(session, "kill_containers", message, room_of(collaboration_id), collaboration_id)
+        case Result():
+            _kill(session, [row for row in _places(session, [one.id]) if row.finished_at is None])
         case _:
             pass
 
@@ -152,6 +152,10 @@ def _announce(session: Session, changes: Sequence[Change]) -> None:
     for row in _places(session, changed.difference(new_results)):
         news = {"result_id": row.id}
         _emit(session, "status_update", news, room_of(row.collaboration_id), row.collaboration_id)
+    ended = {one.record.id for one in changes if isinstance(one.record, Result) and one.touches({"finished_at"})}
+    # One that is open again must not be killed for having ended before.
+    session.execute(_quietly(delete(KillWish).where(KillWish.result_id.in_(ended))))
+    _kill(session, [row for row in _places(session, ended.difference(new_results)) if row.finished_at is not None])
 
 
 def _offer(session: Session, result_ids: Sequence[int], new_tasks: set[int]) -> None:
@@ -163,6 +167,17 @@ def _offer(session: Session, result_ids: Sequence[int], new_tasks: set[int]) -> 
         if row.finished_at is None and row.node_id is not None and (row.task_id, room) not in told:
             told.add((row.task_id, room))
             _emit(session, "new_task", row.task_id, room, row.collaboration_id)
+
+
+def _kill(session: Session, rows: Sequence[Any]) -> None:
+    """Have the nodes end the containers of results that ended here; told again as long as they did not."""
+    for row in rows:
+        kill = {"task_id": row.task_id, "result_id": row.id, "organization_id": row.organization_id}
+        message = {"collaboration_id": row.collaboration_id, "kill_list": [kill]}
+        _emit(session, "kill_containers", message, room_of(row.collaboration_id), row.collaboration_id)
+        if row.node_id is not None:
+            place = {"node_id": row.node_id, "collaboration_id": row.collaboration_id, "next_at": utc_now() + _PAUSE}
+            session.execute(insert(KillWish).values(**kill, **place))
 
 
 def _find_nodes(session: Session, result_ids: Sequence[int]) -> None:
@@ -181,7 +196,14 @@ def _find_nodes(session: Session, result_ids: Sequence[int]) -> None:
 def _places(session: Session, result_ids: Iterable[int]) -> Sequence[Any]:
     results, tasks = table("result").c, table("task").c
     statement = (
-        select(results.id, results.task_id, results.node_id, results.finished_at, tasks.collaboration_id)
+        select(
+            results.id,
+            results.task_id,
+            results.organization_id,
+            results.node_id,
+            results.finished_at,
+            tasks.collaboration_id,
+        )
         .join(table("task"), tasks.id == results.task_id)
         .where(results.id.in_(list(result_ids)))
         .order_by(results.id)
