@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from support.accounts import throw_away_account
 from support.local import Home, new_home
+from vserver.main import build_app
 
 
 @pytest.fixture
@@ -35,7 +37,8 @@ def test_the_help_answers_without_the_heavy_libraries() -> None:
         "psutil",
         "dataquality",
     }
-    for command in ("start", "stop", "list", "status", "files", "import", "version", "image", "autostart"):
+    manual = ("new", "start", "stop", "files", "attach", "list", "shell", "import", "version")
+    for command in (*manual, "export", "status", "image", "autostart"):
         assert f"\n  {command} " in done.stdout
 
 
@@ -45,7 +48,30 @@ def test_without_a_command_there_is_the_help(home: Home) -> None:
     assert "Commands:" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["start", "stop", "list", "status", "files", "version", "autostart"])
+def every_command() -> Iterator[list[str]]:
+    """The words of each command and of each command of a group."""
+    from typer.main import get_command
+
+    def below(command: object, words: list[str]) -> Iterator[list[str]]:
+        children = getattr(command, "commands", None)
+        if children is None:
+            yield words
+        for name, child in (children or {}).items():
+            yield from below(child, [*words, name])
+
+    return below(get_command(build_app()), [])
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+def test_each_help_has_an_example_of_this_very_command(home: Home, words: list[str]) -> None:
+    done = home.vserver(*words, "--help")
+    assert done.returncode == 0
+    examples = re.split(r"\n +Examples?:\n", done.stdout)[1]
+    called = " ".join(["vserver", *words])
+    assert any(called in line for line in examples.splitlines())
+
+
+@pytest.mark.parametrize("command", ["new", "start", "stop", "list", "status", "files", "version", "autostart"])
 def test_each_command_explains_its_options(home: Home, command: str) -> None:
     done = home.vserver(command, "--help")
     assert done.returncode == 0
