@@ -289,3 +289,61 @@ def test_a_request_that_was_cut_off_by_a_kill_is_carried_out_when_it_comes_again
     again = root.post("/organization", json={"name": name}, headers=headers)
     assert (again.status_code, again.headers[REPLAYED]) == (201, "true")
     assert organizations(own_services, name) == 1
+
+
+def once_and_again(there: Arrangement, user: int, path: str, body: dict[str, Any], revoke: Callable[[], Any]) -> None:
+    """The user's request, the same again, and once more after the user lost what it needs."""
+    headers, api = key(), there.signed_in(user)
+    assert api.post(path, json=body, headers=headers).is_success
+    assert api.post(path, json=body, headers=headers).headers[REPLAYED] == "true"
+    revoke()
+    refused = api.post(path, json=body, headers=headers)
+    assert (refused.status_code, REPLAYED in refused.headers) == (401, False), refused.text
+
+
+GRANTED: list[tuple[Callable[[World], tuple[Api, str, dict[str, Any], str]], str, str]] = [
+    (new_organization, "organization", "GLOBAL"),
+    (new_collaboration, "collaboration", "GLOBAL"),
+    (new_node, "node", "GLOBAL"),
+    (new_user, "user", "ORGANIZATION"),
+    (new_role, "role", "ORGANIZATION"),
+    (new_task, "task", "ORGANIZATION"),
+]
+
+
+@pytest.mark.parametrize(("creation", "resource", "scope"), GRANTED)
+def test_an_answer_is_not_given_again_to_who_lost_the_rule(
+    world: World,
+    there: Arrangement,
+    creation: Callable[[World], tuple[Api, str, dict[str, Any], str]],
+    resource: str,
+    scope: str,
+) -> None:
+    _, path, body, _ = creation(world)
+    user = there.user(world.sites[0].id, grants=[(resource, "CREATE", scope)])
+    revoke = lambda: world.root.patch(f"/user/{user}", json={"rules": []})  # noqa: E731
+    once_and_again(there, user, path, body, revoke)
+
+
+def test_an_answer_is_not_given_again_where_the_rule_no_longer_reaches(world: World, there: Arrangement) -> None:
+    _, path, body, _ = new_node(world)
+    user = there.user(world.sites[0].id, grants=[("node", "CREATE", "GLOBAL")])
+    rules = [there.rule("node", "CREATE", "ORGANIZATION")]
+    once_and_again(there, user, path, body, lambda: world.root.patch(f"/user/{user}", json={"rules": rules}))
+
+
+def test_an_answer_is_not_given_again_to_who_could_not_give_the_rules_any_more(
+    world: World, there: Arrangement
+) -> None:
+    needed = [("role", "CREATE", "ORGANIZATION"), ("role", "EDIT", "ORGANIZATION"), ("task", "VIEW", "GLOBAL")]
+    user = there.user(world.sites[0].id, grants=needed)
+    given = there.rule(*needed[2])
+    role = there.signed_in(user).made("/role", {"name": unique("role"), "description": "d"})
+    path, left = f"/role/{role['id']}/rule/{given}", [there.rule(*grant) for grant in needed[:2]]
+    once_and_again(there, user, path, {}, lambda: world.root.patch(f"/user/{user}", json={"rules": left}))
+
+
+def test_an_answer_is_not_given_again_to_who_was_deleted(world: World, there: Arrangement) -> None:
+    _, path, body, _ = new_organization(world)
+    user = there.user(world.sites[0].id, grants=[("organization", "CREATE", "GLOBAL")])
+    once_and_again(there, user, path, body, lambda: world.root.delete(f"/user/{user}"))

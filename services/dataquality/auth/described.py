@@ -197,7 +197,7 @@ OPERATIONS: Table = {
             "email": "ada@example.org",
         },
         refusals=(_WEAK, _TAKEN),
-        missing="The organization, or a role or a rule in the body, is not there.",
+        missing="The organization in the body is not there.",
         limited="The server is busy with other passwords.",
     ),
     "GET /user/{user_id}": Described(

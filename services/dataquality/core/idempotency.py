@@ -1,8 +1,9 @@
 """Creating requests that may come again: with an `Idempotency-Key` the second one gets the answer of the first.
 
-A handler that creates takes `once: Once` and answers through it. The answer is kept in the transaction that it tells
-about, so there is either both or neither: a request that failed or was cut off leaves nothing, and is carried out when
-it comes again. Follows the IETF draft "The Idempotency-Key HTTP Header Field".
+A handler that creates takes `once: Once` and answers through it; what the caller may do is asked for every time. The
+answer is kept in the transaction that it tells about, so there is either both or neither: a request that failed or was
+cut off leaves nothing, and is carried out when it comes again. Follows the IETF draft "The Idempotency-Key HTTP Header
+Field".
 """
 
 import asyncio
@@ -32,6 +33,8 @@ _FORM = re.compile(r"[\x21-\x7e]{1,255}")
 # Hashing less than this takes the event loop no longer than handing it to a thread.
 _HASHED_AT_ONCE = 1 << 20
 Make = Callable[[], Awaitable[JSONResponse]]
+Still = Callable[[], Awaitable[None]]
+"""Raises Forbidden where the caller may no longer do what the request asks for."""
 MakeWithSecret = Callable[[str], Awaitable[JSONResponse]]
 _Identity = tuple[str, int, str]
 
@@ -69,20 +72,21 @@ class OnceOnly:
     request: Request
     key: str | None = field(repr=False)
 
-    async def answer(self, session: AsyncSession, caller: Caller, make: Make) -> Response:
-        """The answer that `make` gives, or gave to the same request before."""
+    async def answer(self, session: AsyncSession, caller: Caller, make: Make, still: Still) -> Response:
+        """The answer that `make` gives, or gave to the same request before, if the caller may still have it."""
         if self.key is None:
             return await make()
         async with self._alone(session, caller) as (identity, fingerprint):
             kept = await _find(session, identity, fingerprint)
             if kept is not None:
+                await still()
                 return _again(kept.status, kept.body)
             response = await make()
             await _keep(session, identity, fingerprint, "", response)
             return response
 
     async def answer_with_secret(
-        self, session: AsyncSession, caller: Caller, secret: SecretField, make: MakeWithSecret
+        self, session: AsyncSession, caller: Caller, secret: SecretField, make: MakeWithSecret, still: Still
     ) -> Response:
         """The same, for an answer that shows a secret: `make` is given it, and answers without it."""
         nonce = secrets.token_hex(32)
@@ -92,6 +96,7 @@ class OnceOnly:
         async with self._alone(session, caller) as (identity, fingerprint):
             kept = await _find(session, identity, fingerprint)
             if kept is not None:
+                await still()
                 text = secret.derive(self._seed(kept.nonce))
                 return _again(kept.status, json.dumps(json.loads(kept.body) | {secret.name: text}))
             text = secret.derive(self._seed(nonce))
@@ -193,6 +198,10 @@ def _with(response: JSONResponse, name: str, secret: str) -> JSONResponse:
 
 def _in_progress() -> InProgress:
     return InProgress(f"A request with this {HEADER} is being carried out. Send it again in a moment.")
+
+
+async def by_type() -> None:
+    """For handlers whose type of caller says all that the caller must be allowed."""
 
 
 async def once_of(request: Request) -> OnceOnly:

@@ -37,7 +37,10 @@ async def create_role(
     async def make() -> JSONResponse:
         return JSONResponse(render(links, await service.create(session, caller, wanted)), 201)
 
-    return await once.answer(session, caller, make)
+    async def still() -> None:
+        await service.require_create(await session.connection(), caller, wanted)
+
+    return await once.answer(session, caller, make, still)
 
 
 @router.get("/{role_id:int}")
@@ -81,7 +84,10 @@ async def add_rule(
     async def make() -> JSONResponse:
         return await _rules(session, links, await service.add_rule(session, caller, role_id, rule_id), 201)
 
-    return await once.answer(session, caller, make)
+    async def still() -> None:
+        await service.require_add_rule(await session.connection(), caller, role_id, rule_id)
+
+    return await once.answer(session, caller, make, still)
 
 
 @router.delete("/{role_id:int}/rule/{rule_id:int}")

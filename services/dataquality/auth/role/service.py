@@ -31,16 +31,22 @@ async def rules_in(connection: AsyncConnection, caller: UserCaller, role_id: int
     return rule_repository.in_role(role_id)
 
 
-async def create(session: AsyncSession, caller: UserCaller, wanted: RoleCreation) -> Any:
-    """A new role."""
-    connection = await session.connection()
+async def require_create(connection: AsyncConnection, caller: UserCaller, wanted: RoleCreation) -> int:
+    """The organization of the role to come. Raises Forbidden unless the caller may give it such a one."""
     organization_id = wanted.organization_id or caller.organization_id
     if not await repository.organization_exists(connection, organization_id):
         raise NotFound(f"There is no organization with the id {organization_id}.")
     require_scope(caller, "role", Operation.CREATE, organization_id)
     policy.require_free_name(wanted.name)
+    await _require_givable(connection, caller, set(wanted.rules or ()))
+    return organization_id
+
+
+async def create(session: AsyncSession, caller: UserCaller, wanted: RoleCreation) -> Any:
+    """A new role."""
+    connection = await session.connection()
+    organization_id = await require_create(connection, caller, wanted)
     rules = set(wanted.rules or ())
-    await _require_givable(connection, caller, rules)
     role_id = await repository.add(connection, wanted.name, wanted.description, organization_id)
     await repository.replace_rules(connection, role_id, set(), rules)
     detail = {"name": wanted.name, "organization_id": organization_id, "rules": sorted(rules)}
@@ -77,11 +83,16 @@ async def remove(session: AsyncSession, caller: UserCaller, role_id: int) -> Non
     await record(session, caller, "role_deleted", "role", role_id, detail)
 
 
+async def require_add_rule(connection: AsyncConnection, caller: UserCaller, role_id: int, rule_id: int) -> None:
+    """Raise Forbidden unless the caller may put this rule into this role."""
+    await _changeable(connection, caller, Operation.EDIT, role_id)
+    await _require_givable(connection, caller, {rule_id})
+
+
 async def add_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Listing:
     """Put a rule into a role, where it may be already; the rules that are in it now."""
     connection = await session.connection()
-    await _changeable(connection, caller, Operation.EDIT, role_id)
-    await _require_givable(connection, caller, {rule_id})
+    await require_add_rule(connection, caller, role_id, rule_id)
     before = await repository.rule_ids(connection, role_id)
     await _set_rules(connection, role_id, before, before | {rule_id})
     await record(session, caller, "role_rule_added", "role", role_id, {"rule": rule_id})

@@ -38,7 +38,10 @@ async def create_user(
     async def make() -> JSONResponse:
         return JSONResponse(render(links, await service.create(session, caller, wanted, hashed)), 201)
 
-    return await once.answer(session, caller, make)
+    async def still() -> None:
+        await service.require_create(await session.connection(), caller, wanted)
+
+    return await once.answer(session, caller, make, still)
 
 
 @router.get("/{user_id:int}")

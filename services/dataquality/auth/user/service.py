@@ -1,5 +1,6 @@
 """What is done with users."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -34,23 +35,38 @@ async def visible(connection: AsyncConnection, caller: UserCaller, user_id: int)
     return row
 
 
-async def create(session: AsyncSession, caller: UserCaller, wanted: UserCreation, hashed: str) -> Any:
-    """A new user with the given password hash; unknown roles and rules are skipped."""
-    connection = await session.connection()
+@dataclass(frozen=True)
+class _Place:
+    """Where a new user is to be, and with which of the roles and rules that exist."""
+
+    organization_id: int
+    roles: set[int]
+    rules: set[int]
+
+
+async def require_create(connection: AsyncConnection, caller: UserCaller, wanted: UserCreation) -> _Place:
+    """What the new user is to have. Raises Forbidden unless the caller may give all of it."""
     organization_id = wanted.organization_id or caller.organization_id
     await _require_organization(connection, organization_id)
     require_scope(caller, "user", Operation.CREATE, organization_id)
-    for field in ("username", "email"):
-        await _require_free(connection, field, getattr(wanted, field))
     roles = await repository.roles_among(connection, wanted.roles or ())
     rules = await repository.rules_among(connection, wanted.rules or ())
     _require_assignable(roles, organization_id)
     require_held(caller, await _grants(connection, set(roles), rules))
+    return _Place(organization_id, set(roles), rules)
+
+
+async def create(session: AsyncSession, caller: UserCaller, wanted: UserCreation, hashed: str) -> Any:
+    """A new user with the given password hash; unknown roles and rules are skipped."""
+    connection = await session.connection()
+    place = await require_create(connection, caller, wanted)
+    for field in ("username", "email"):
+        await _require_free(connection, field, getattr(wanted, field))
     texts = {field: getattr(wanted, field) for field in _TEXTS}
-    user_id = await repository.add(connection, **texts, password=hashed, organization_id=organization_id)
-    await repository.replace_roles(connection, user_id, set(), set(roles))
-    await repository.replace_rules(connection, user_id, set(), rules)
-    detail = {"organization_id": organization_id, "roles": sorted(roles), "rules": sorted(rules)}
+    user_id = await repository.add(connection, **texts, password=hashed, organization_id=place.organization_id)
+    await repository.replace_roles(connection, user_id, set(), place.roles)
+    await repository.replace_rules(connection, user_id, set(), place.rules)
+    detail = {"organization_id": place.organization_id, "roles": sorted(place.roles), "rules": sorted(place.rules)}
     await record(session, caller, "user_created", "user", user_id, detail)
     return await find(connection, user_id)
 

@@ -47,7 +47,10 @@ async def open_port(caller: PortKeeper, body: PortBody, session: WriteSession, o
     async def make() -> JSONResponse:
         return JSONResponse(service.show(await service.open_port(session, caller, body)), 201)
 
-    return await once.answer(session, caller, make)
+    async def still() -> None:
+        await service.require_own(session, caller, body.result_id)
+
+    return await once.answer(session, caller, make, still)
 
 
 @router.delete("")

@@ -43,12 +43,17 @@ async def find_port(connection: AsyncConnection, port_id: int, caller: Caller) -
     return (await connection.execute(statement)).one_or_none()
 
 
+async def require_own(session: AsyncSession, node: NodeCaller, result_id: int) -> None:
+    """Raise Forbidden unless the result is the node's own."""
+    result = await find_result(await session.connection(), result_id)
+    if result is None:
+        raise NotFound(f"There is no result with the id {result_id}.")
+    _require_own(node, result)
+
+
 async def open_port(session: AsyncSession, node: NodeCaller, body: PortBody) -> Any:
     """Remember a port that an algorithm on the node has open; its row."""
-    result = await find_result(await session.connection(), body.result_id)
-    if result is None:
-        raise NotFound(f"There is no result with the id {body.result_id}.")
-    _require_own(node, result)
+    await require_own(session, node, body.result_id)
     statement = insert(AlgorithmPort).values(**body.model_dump()).returning(*_COLUMNS)
     return (await session.execute(statement)).one()
 

@@ -71,7 +71,10 @@ async def create_task(
         [task] = await TaskRenderer(connection, links).linked([row])
         return JSONResponse(task, 201)
 
-    return await once.answer(session, caller, make)
+    async def still() -> None:
+        await service.require_still(session, caller, body)
+
+    return await once.answer(session, caller, make, still)
 
 
 @router.get("/task/{task_id:int}")

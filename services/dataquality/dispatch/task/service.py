@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.core.callers import Caller, ContainerCaller, UserCaller
 from dataquality.core.database import mark_outsized
@@ -43,14 +43,26 @@ async def create(session: AsyncSession, caller: UserCaller | ContainerCaller, bo
         raise BadRequest("The deadline has passed.", {"deadline": "must lie in the future"})
     origin = await _origin(session, caller, body)
     await addressees.require_admission(connection, asked, origin.organization_id, origin.user_id)
-    if not await addressees.is_member(connection, origin.organization_id, body.collaboration_id):
-        raise Forbidden("Your organization does not belong to this collaboration.")
-    if isinstance(caller, UserCaller):
-        require_scope(caller, Operation.CREATE, is_member=True)
+    await _require_permission(connection, caller, origin, body)
     task = await _insert_task(session, origin, body)
     await _insert_results(session, task.id, body.organizations, asked)
     await _announce(session, task)
     return task
+
+
+async def require_still(session: AsyncSession, caller: UserCaller | ContainerCaller, body: TaskBody) -> None:
+    """Raise Forbidden where the caller may no longer create this task."""
+    origin = await _origin(session, caller, body)
+    await _require_permission(await session.connection(), caller, origin, body)
+
+
+async def _require_permission(
+    connection: AsyncConnection, caller: UserCaller | ContainerCaller, origin: Origin, body: TaskBody
+) -> None:
+    if not await addressees.is_member(connection, origin.organization_id, body.collaboration_id):
+        raise Forbidden("Your organization does not belong to this collaboration.")
+    if isinstance(caller, UserCaller):
+        require_scope(caller, Operation.CREATE, is_member=True)
 
 
 async def remove(session: AsyncSession, caller: Caller, task_id: int) -> None:

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.context import context_of
-from dataquality.core.idempotency import Once
+from dataquality.core.idempotency import Once, Still
 from dataquality.core.paging import Page, Paging
 from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.entity.collaboration import policy, repository, service
@@ -20,7 +20,7 @@ from dataquality.entity.node import repository as nodes
 from dataquality.entity.node.render import simple_node_in
 from dataquality.entity.organization import repository as organizations
 from dataquality.entity.organization.render import organization_in
-from dataquality.model import Collaboration, Node, Organization
+from dataquality.model import Collaboration, Node, Operation, Organization
 
 router = APIRouter(prefix="/collaboration")
 
@@ -49,7 +49,7 @@ async def create_collaboration(
     async def make() -> JSONResponse:
         return JSONResponse(collaboration_in(links_of(request))(await service.create(session, caller, body)))
 
-    return await once.answer(session, caller, make)
+    return await once.answer(session, caller, make, _still(caller, Operation.CREATE))
 
 
 @router.get("/{identity:int}")
@@ -99,7 +99,7 @@ async def add_organization_to_collaboration(
         await service.add_organization(session, caller, identity, body.id)
         return await _members(request, await session.connection(), page, identity)
 
-    return await once.answer(session, caller, make)
+    return await once.answer(session, caller, make, _still(caller, Operation.EDIT))
 
 
 @router.delete("/{identity:int}/organization")
@@ -130,7 +130,7 @@ async def add_node_to_collaboration(
         await service.add_node(session, caller, identity, body.id)
         return await _nodes(request, await session.connection(), page, identity, 201)
 
-    return await once.answer(session, caller, make)
+    return await once.answer(session, caller, make, _still(caller, Operation.EDIT))
 
 
 @router.delete("/{identity:int}/node")
@@ -156,3 +156,10 @@ async def _nodes(
     response = await list_of(connection, page, nodes.shown, Node.id, conditions, render)
     response.status_code = status
     return response
+
+
+def _still(caller: Person, operation: Operation) -> Still:
+    async def still() -> None:
+        policy.require_global(caller, operation)
+
+    return still

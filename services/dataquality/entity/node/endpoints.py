@@ -44,7 +44,10 @@ async def create_node(request: Request, caller: Person, session: WriteSession, b
         row = await service.create(session, caller, body, keys.of(key))
         return JSONResponse(node_in(links_of(request))(row), 201)
 
-    return await once.answer_with_secret(session, caller, SecretField("api_key", keys.derive), make)
+    async def still() -> None:
+        service.require_create(caller, body)
+
+    return await once.answer_with_secret(session, caller, SecretField("api_key", keys.derive), make, still)
 
 
 @router.get("/{identity:int}")

@@ -25,12 +25,18 @@ async def read(connection: AsyncConnection, caller: Caller, identity: int) -> An
     return access.readable(_KIND, identity, row)
 
 
+def require_create(caller: Caller, body: NewNode) -> int:
+    """The organization of the node to come. Raises Forbidden unless the caller may give it one."""
+    organization_id = caller.organization_id if body.organization_id is None else body.organization_id
+    access.require(caller, _KIND, Operation.CREATE, organization_id)
+    return organization_id
+
+
 async def create(session: AsyncSession, caller: Caller, body: NewNode, key: NewKey) -> Any:
     """A new node with this key."""
     connection = await session.connection()
-    organization_id = caller.organization_id if body.organization_id is None else body.organization_id
     collaboration = await _collaboration_name(connection, body.collaboration_id)
-    access.require(caller, _KIND, Operation.CREATE, organization_id)
+    organization_id = require_create(caller, body)
     await require_place(connection, organization_id, body.collaboration_id)
     values = {
         "name": body.name or await _default_name(connection, organization_id, collaboration),

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from dataquality.core.idempotency import Once
+from dataquality.core.idempotency import Once, by_type
 from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.entity.collaboration import policy as collaboration_policy
@@ -48,7 +48,7 @@ async def create_organization(
     async def make() -> JSONResponse:
         return JSONResponse(organization_in(links_of(request))(await service.create(session, caller, body)), 201)
 
-    return await once.answer(session, caller, make)
+    return await once.answer(session, caller, make, by_type)
 
 
 @router.get("/{identity:int}")
