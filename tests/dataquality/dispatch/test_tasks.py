@@ -222,3 +222,19 @@ def test_a_node_that_was_made_anew_finds_what_its_predecessor_left(services: Ser
 def test_other_methods_are_refused_in_json(root: Api):
     answer = root.patch("/task/1", json={})
     assert (answer.status_code, isinstance(answer.json()["msg"], str)) == (405, True)
+
+
+def test_a_task_may_have_a_deadline_and_its_subtasks_have_it_too(common_world: World):
+    site = common_world.sites[0]
+    task = common_world.ask(site, deadline="2099-01-01T12:00:00+02:00")
+    assert task["deadline"] == "2099-01-01T10:00:00.000000+00:00"
+    assert common_world.researcher.get(f"/task/{task['id']}").json()["deadline"] == task["deadline"]
+    below = site.container(task).made("/task", common_world.question(site))
+    assert below["deadline"] == task["deadline"]
+    assert common_world.ask(site)["deadline"] is None
+
+
+@pytest.mark.parametrize("wrong", ["2020-01-01T12:00:00+00:00", "2099-01-01T12:00:00", "soon", 7])
+def test_a_deadline_is_a_time_to_come_with_its_zone(common_world: World, wrong: Any):
+    answer = common_world.researcher.post("/task", json=common_world.question(deadline=wrong))
+    assert (answer.status_code, list(answer.json()["message"])) == (400, ["deadline"])
