@@ -3,6 +3,7 @@
 The seed of a run is printed; `FAULT_SEED=... pytest tests/faults` draws the same faults again.
 """
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.faults.checker import RESUMED_WITHIN
+from support.faults.history import Kind
 from support.faults.injector import Group, Hit, doubles, one_of_each
 from support.faults.local_parts import LocalParts, local_stack
 from support.faults.nodes import Habits
@@ -75,3 +77,20 @@ def test_a_stack_that_is_broken_on_purpose_turns_the_suite_red(stack: LocalParts
     part, promise, habits, scene = SCENES[variant]
     with stack.restarted_with(part, {"PYTHONPATH": str(VARIANTS), "FAULT_VARIANT": variant}):
         assert promise in calm(stack, tmp_path, habits).play(scene(stack)).broken
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("keys", ["description: its own Postgres", "uri: sqlite:///faults.sqlite"])
+def test_nothing_is_lost_in_a_long_run_either(keys: str, tmp_path: Path):
+    seed, rounds = drawn_seed(), int(os.environ.get("FAULT_ROUNDS", "5"))
+    chance = random.Random(seed)
+    with local_stack(keys, SHORT_TOKENS) as parts:
+        kinds: tuple[Kind, ...] = ("kill", "freeze")
+        groups = [
+            group
+            for number in range(rounds)
+            for group in (*faults(seed + number, parts), *doubles(chance, parts.names, kinds, 6))
+        ]
+        report = Trial(parts, tmp_path, seed, longest=3300).run(groups, least_tasks=400 * rounds)
+    assert not report.violations
