@@ -35,6 +35,40 @@ organizations:
     users:
       - {username: bob, password: p, roles: [{name: Boss, organization: IKNL}, {name: Auditor, organization: }]}
 """
+WHOLE = """\
+roles:
+  - name: Auditor
+    description: Looks on
+    rules: [task/view/global, result/view/global]
+organizations:
+  - name: IKNL
+    domain: iknl.nl
+    roles:
+      - name: Steward
+        rules: all
+    users:
+      - username: frank
+        firstname: Frank
+        lastname: Martin
+        email: frank@iknl.nl
+        password: a-first-password
+        roles: [Researcher, Auditor]
+      - username: melle
+        roles: [Steward]
+        rules: [event/view/global]
+  - name: Small
+    users:
+      - username: stan
+        password: another-password
+        roles: [{name: Steward, organization: IKNL}]
+collaborations:
+  - name: ZEPPELIN
+    encrypted: false
+    participants:
+      - {name: IKNL, api_key: 0b8ad6e2-3f6c-4b0f-9d44-2f4a1c9e7a10}
+      - {name: Small, api_key: new, node_name: Small's machine}
+    tasks: [hello-world]
+"""
 
 
 @pytest.fixture
@@ -300,6 +334,23 @@ def test_a_thousand_users_are_imported_and_found_again(importer: Importer) -> No
     file = json.dumps({"organizations": organizations})
     assert importer.run(file).result["imported"]["users"]["created"] == 1000
     assert importer.run(file).result["imported"]["users"]["unchanged"] == 1000
+
+
+def test_all_that_a_file_may_hold_comes_out_of_the_database_as_it_went_in(importer: Importer) -> None:
+    assert importer.run(WHOLE, "--dry-run").code == 0
+    result = importer.run(WHOLE).result
+    assert {kind: count["created"] for kind, count in result["imported"].items()} == {
+        "organizations": 2,
+        "roles": 3,
+        "users": 3,
+        "collaborations": 1,
+        "nodes": 2,
+        "tasks": 1,
+    }
+    assert (result["without_password"], len(result["api_keys"])) == (1, 1)
+    users = users_of(importer)
+    assert sorted(users["frank"]["roles"]) == ["Auditor", "Researcher"]
+    assert users["stan"]["roles"] == [{"name": "Steward", "organization": "IKNL"}]
 
 
 def test_nothing_shows_a_plan_by_accident() -> None:

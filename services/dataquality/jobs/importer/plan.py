@@ -40,7 +40,7 @@ class Tally:
         return tally
 
 
-# asyncio shows the result of a task that has ended, whether anybody looks or not: this one may be a file's whole content.
+# asyncio writes out the result of a task that has ended, read or not; this one may hold a whole file.
 @dataclass(frozen=True, repr=False)
 class Plan:
     """What is to be written. Roles without an entry are `super` with all rules."""
