@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 import yaml
@@ -24,6 +25,29 @@ NOT_RUN = {
     "one in an environment apart",
 }
 """The first line of each block that is not run, and why. Keep it short."""
+EXAMPLES = ROOT / "docs" / "commands.md"
+UNTIL_CTRL_C = "shows the log until Ctrl-C; tests of attach and of the local stack do so"
+OTHERS = "needs a second server; tests of the import pipe one into another"
+DOCKER = "needs Docker; tests of the image do so"
+EXAMPLES_NOT_RUN = {
+    "vserver start --name hospital --attach": UNTIL_CTRL_C,
+    "vserver attach --name hospital": UNTIL_CTRL_C,
+    "vserver attach --name hospital --service dispatch --service worker --since 15m": UNTIL_CTRL_C,
+    "vserver start --config /srv/hospital.yaml -e test --ip 127.0.0.1 --port 5001": OTHERS,
+    "vserver export --name old --user | vserver import - --name new --user --keys-file keys.json": OTHERS,
+    "vserver stop --name hospital": "would end the server of these tests, which end with it",
+    "vserver stop --all --user": "the same",
+    "vserver autostart enable --name hospital": "changes what this machine starts when it boots",
+    "vserver image build": DOCKER,
+    "vserver image load dataquality-server-images.tar": DOCKER,
+    "vserver image show": DOCKER,
+}
+EXAMPLES_THAT_FAIL_HERE = {
+    # Without a terminal nothing is asked, and the server is there already.
+    "vserver new": 4,
+    "vserver new --name hospital -e test --user": 4,
+    "vserver new --name hospital --set description='Our server' --set port=5001 </dev/null": 1,
+}
 VARIABLES = {"JWT_SECRET": "x" * 40, "DB_PASSWORD": "secret"}
 
 
@@ -69,6 +93,23 @@ def test_the_quick_start_works_as_it_stands(reader: Reader) -> None:
 @pytest.mark.parametrize("page", PLAYED)
 def test_the_blocks_of_a_page_run_in_their_order(reader: Reader, page: str) -> None:
     reader.read(ROOT / page)
+
+
+def examples() -> list[str]:
+    return [line for block in blocks_of(EXAMPLES) for line in block.text.splitlines()]
+
+
+def test_the_examples_of_the_help_are_run(reader: Reader) -> None:
+    """The examples mean a server of the machine; this reader's is at user level."""
+    (reader.folder / "changes.py").write_text("print(db.Organization.get())\n")
+    for line in examples():
+        if line not in EXAMPLES_NOT_RUN and ("jq" not in line or which("jq")):
+            words = line if "--user" in line else line.replace("--name hospital", "--name hospital --user")
+            reader.shell(words, EXAMPLES.name, EXAMPLES_THAT_FAIL_HERE.get(line, 0))
+
+
+def test_no_example_is_left_out_that_is_no_longer_there() -> None:
+    assert (EXAMPLES_NOT_RUN.keys() | EXAMPLES_THAT_FAIL_HERE.keys()) - set(examples()) == set()
 
 
 def test_every_page_with_blocks_is_played() -> None:
