@@ -249,6 +249,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         return _other_methods(request)
+    if error.status_code == 400:
+        # The framework's own, for a body that is not even text.
+        return error_response(400, "bad_request", "The body is not valid JSON.")
     text = _NOTHING if error.status_code == 404 else str(error.detail)
     return error_response(error.status_code, "http_error", text, headers=dict(error.headers or {}))
 

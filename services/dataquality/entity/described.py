@@ -93,6 +93,18 @@ _ASK_FIRST = {
     "collaboration_id": "$response.body#/0/collaboration/id",
     "organizations": [{"id": "$response.body#/0/organization/id"}],
 }
+_ASK_IT = {
+    "collaboration_id": "$response.body#/collaboration/id",
+    "organizations": [{"id": "$response.body#/organization/id"}],
+}
+_ASK_A_MEMBER = {
+    "collaboration_id": "$response.body#/id",
+    "organizations": [{"id": "$response.body#/organizations/0/id"}],
+}
+_ASK_A_MEMBER_OF_THE_FIRST = {
+    "collaboration_id": "$response.body#/0/id",
+    "organizations": [{"id": "$response.body#/0/organizations/0/id"}],
+}
 _ORGANIZATION = {"name": "Hospital North", "domain": "north.example", "country": "NL"}
 
 OPERATIONS: Table = {
@@ -134,6 +146,7 @@ OPERATIONS: Table = {
         Listed(Collaboration),
         _MEMBER,
         parameters={"organization_id": "Only those that this organization is a member of."},
+        links=(To("create_task", body=_ASK_A_MEMBER_OF_THE_FIRST),),
     ),
     "POST /collaboration": Described(
         "Create a collaboration",
@@ -151,7 +164,9 @@ OPERATIONS: Table = {
             ),
         ),
     ),
-    "GET /collaboration/{identity}": Described("Show a collaboration", Collaboration, _MEMBER),
+    "GET /collaboration/{identity}": Described(
+        "Show a collaboration", Collaboration, _MEMBER, links=(To("create_task", body=_ASK_A_MEMBER),)
+    ),
     "PATCH /collaboration/{identity}": Described(
         "Change a collaboration",
         Collaboration,
@@ -217,7 +232,12 @@ OPERATIONS: Table = {
             To("kill_tasks_of_node", body={"id": "$response.body#/id"}),
         ),
     ),
-    "GET /node/{identity}": Described("Show a node", Node, _NODE.format("view") + "; an algorithm only its own"),
+    "GET /node/{identity}": Described(
+        "Show a node",
+        Node,
+        _NODE.format("view") + "; an algorithm only its own",
+        links=(To("create_task", body=_ASK_IT),),
+    ),
     "PATCH /node/{identity}": Described(
         "Change a node",
         Node,

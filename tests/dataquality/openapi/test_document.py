@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from support.databases import SqliteFiles
-from support.gateway import Server, behind_gateway
+from support.fuzzed import Stack
+from support.gateway import behind_gateway
 from support.services import running_services
 from support.valkey import ValkeyServer
 
@@ -41,8 +42,8 @@ GET health, version
 
 
 @pytest.fixture(scope="module")
-def document(server: Server) -> dict[str, Any]:
-    answer = httpx.get(f"{server.url}/api/openapi.json", trust_env=False, timeout=30)
+def document(stack: Stack) -> dict[str, Any]:
+    answer = httpx.get(f"{stack.url}/api/openapi.json", trust_env=False, timeout=30)
     assert answer.status_code == 200
     return answer.json()
 
@@ -97,24 +98,24 @@ def test_what_is_made_is_linked_to_what_can_be_done_with_it(document: dict[str, 
     assert {"show_role", "change_role", "delete_role"} <= set(links)
 
 
-def test_an_operation_that_is_secured_refuses_who_has_no_token_or_a_false_one(server: Server, document: dict[str, Any]):
+def test_an_operation_that_is_secured_refuses_who_has_no_token_or_a_false_one(stack: Stack, document: dict[str, Any]):
     for name, operation in operations(document).items():
         method, path = name.split(" ")
         if not operation["security"]:
             continue
-        url = server.url + re.sub(r"\{\w+\}", "1", path)
+        url = stack.url + re.sub(r"\{\w+\}", "1", path)
         for headers, status in (({}, 401), ({"Authorization": "Bearer false"}, 422)):
             assert httpx.request(method, url, headers=headers, trust_env=False).status_code == status, name
 
 
-def test_the_page_loads_nothing_from_elsewhere(server: Server):
-    page = httpx.get(f"{server.url}/api/docs", trust_env=False)
+def test_the_page_loads_nothing_from_elsewhere(stack: Stack):
+    page = httpx.get(f"{stack.url}/api/docs", trust_env=False)
     assert page.status_code == 200
     assert "//" not in re.sub(r"(?m)^\s*//.*$", "", page.text).replace("<!--", "")
     loaded = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
     assert len(loaded) == 2
     for path in loaded:
-        assert httpx.get(server.url + path, trust_env=False).status_code == 200
+        assert httpx.get(stack.url + path, trust_env=False).status_code == 200
 
 
 def test_there_is_no_document_while_a_service_does_not_answer(

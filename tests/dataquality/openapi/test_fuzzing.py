@@ -1,71 +1,61 @@
-"""schemathesis against running services behind their gateway: all checks, stateful links, one seed."""
+"""schemathesis against a started stack, through its gateway: one seed, and counts instead of times."""
 
-import json
-import os
-import subprocess
-import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import insert
 
-from dataquality.model import Authenticatable, Collaboration
-from support.arrange import PASSWORD, Arrangement
-from support.gateway import Server
-from support.services import ROOT, unique
+from support.fuzzed import Run, Stack, fuzz
 
-HERE = Path(__file__).parent
-TESTS = HERE.parents[1]
-SEED = 20261124
-_FAR = 1_000_000_000
-"""Ids from here on are met by chance by nobody: what is fuzzed must not delete who fuzzes."""
+CONFIG = Path(__file__).parent / "schemathesis.toml"
+REACHED = ("create_task", "get_task", "list_results_of_task", "get_result", "patch_result", "open_port", "delete_task")
+"""Operations that succeed only with what others made: the links lead there."""
 
 
-def tokens_of(server: Server) -> dict[str, str]:
-    """A user with every rule, a node, and the user's refresh token."""
-    services = server.services
-    root, arrangement = services.login(*ROOT), Arrangement(services)
-    with arrangement.engine.begin() as connection:
-        connection.execute(insert(Authenticatable).values(id=_FAR, type="user"))
-        connection.execute(insert(Collaboration).values(id=_FAR, name=unique("far"), encrypted=False))
-    organization, name = arrangement.organization(), unique("fuzzer")
-    grants = [(one["name"], one["operation"], one["scope"]) for one in root.get("/rule").json()]
-    arrangement.user(organization, grants=grants, username=name)
-    collaboration = arrangement.collaboration(organization)
-    key = unique("key")
-    arrangement.node(organization, collaboration, key)
-    user, node = services.login(name, PASSWORD), services.login_node(key)
-    return {
-        "user": user.tokens["access_token"],
-        "node": node.tokens["access_token"],
-        "refresh": user.tokens["refresh_token"],
-    }
+def assert_clean(run: Run) -> None:
+    assert run.returncode == 0, run.output
+    assert run.tally, "the run told nothing"
+    assert not [answered for answered in run.tally if answered.split()[1] >= "500"]
 
 
-def run(server: Server, *options: str) -> "subprocess.CompletedProcess[str]":
-    """A run of schemathesis over the whole API."""
-    command = [
-        *(sys.executable, "-m", "schemathesis.cli"),
-        *("--config-file", str(HERE / "schemathesis.toml")),
-        *("run", f"{server.url}/api/openapi.json", "--no-color", f"--seed={SEED}", *options),
-    ]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(TESTS),
-        "FUZZING_TOKENS": json.dumps(tokens_of(server)),
-        "FUZZING_KEPT": " ".join(str(_FAR + n) for n in range(4)),
-    }
-    return subprocess.run(
-        command, env=environment, cwd=server.services.folder, capture_output=True, text=True, check=False
-    )
+def assert_reached(run: Run) -> None:
+    assert {name: run.successes(name) for name in REACHED if not run.successes(name)} == {}, run.output[-3000:]
 
 
-def test_a_short_run_finds_nothing(server: Server):
-    done = run(server, "--max-examples=5", "--max-time=60")
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
+def test_a_short_run_finds_nothing_and_reaches_tasks_and_results(stack: Stack) -> None:
+    run = fuzz(stack, CONFIG, "--max-examples=3", "--phases=examples,fuzzing,stateful")
+    assert_clean(run)
+    assert_reached(run)
 
 
 @pytest.mark.soak
-def test_a_long_run_finds_nothing(server: Server):
-    done = run(server, "--max-examples=200")
-    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
+def test_a_long_run_finds_nothing_and_reaches_tasks_and_results(stack: Stack) -> None:
+    run = fuzz(stack, CONFIG, "--max-examples=200")
+    assert_clean(run)
+    assert_reached(run)
+
+
+def test_only_what_the_description_tells_of_may_be_refused(stack: Stack) -> None:
+    document = httpx.get(f"{stack.url}/api/openapi.json", trust_env=False, timeout=30).json()
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    refused = {one["operationId"] for one in operations if "refused" in codes(one["responses"].get("400"))}
+    open_to_all = [one for one in operations if not one["security"]]
+    mailed = {one["operationId"] for one in open_to_all if "invalid_token" in codes(one["responses"].get("422"))}
+    assert (accepted("400"), accepted("422")) == (refused, mailed)
+
+
+def codes(answer: Any) -> list[str]:
+    return answer["content"]["application/json"]["schema"]["properties"]["code"]["enum"] if answer else []
+
+
+def accepted(status: str) -> set[str]:
+    """The operations for which a well-formed request may be answered so."""
+    lists = tomllib.loads(CONFIG.read_text())["operations"]
+    return {
+        name
+        for one in lists
+        if status in one["checks"]["positive_data_acceptance"]["expected-statuses"]
+        for name in one["include-operation-id"]
+    }

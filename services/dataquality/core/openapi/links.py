@@ -14,7 +14,7 @@ def add_links(paths: Json, api_path: str) -> None:
     """What was made can be looked at, changed and deleted; of what is listed the first can be looked at."""
     for path, operations in paths.items():
         if re.fullmatch(re.escape(api_path) + r"/[a-z]+", path):
-            below = [(method, target, name) for method, target, name in _below(paths, path)]
+            below = [one for one in _below(paths, path) if _needs_only_the_id(*one)]
             if "post" in operations:
                 _put(operations["post"], [_by_id(target, name, "/id") for _, target, name in below])
             if "get" in operations:
@@ -34,6 +34,11 @@ def _below(paths: Json, path: str) -> Iterator[tuple[str, Json, str]]:
         if found:
             for method, target in targets.items():
                 yield method, target, found[1]
+
+
+def _needs_only_the_id(method: str, target: Json, _name: str) -> bool:
+    # A change of nothing is one too; but what else is to be added or taken away, the answer does not know.
+    return "requestBody" not in target or method == "patch"
 
 
 def _by_id(target: Json, name: str, pointer: str) -> To:

@@ -1,8 +1,8 @@
 """What requests about results may hold."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from dataquality.core.fields import Body, Text
 from dataquality.core.query import Instant
@@ -10,9 +10,17 @@ from dataquality.dispatch.fields import FilterId, Filters, Log, Time
 from dataquality.model import ResultStatus
 
 
+_OPEN: list[Any] = [status.value for status in ResultStatus if status.is_open]
+_ENDED_AND_OPEN: dict[str, Any] = {
+    "required": ["finished_at", "status"],
+    "properties": {"finished_at": {"type": "string"}, "status": {"enum": _OPEN}},
+}
+
+
 class ResultPatch(Body):
     """What a node tells about its work; what it leaves out, or sends as null, stays as it is."""
 
+    model_config = ConfigDict(json_schema_extra={"not": _ENDED_AND_OPEN})
     status: Annotated[ResultStatus | None, Field(strict=False)] = None
     started_at: Time | None = None
     finished_at: Time | None = None
