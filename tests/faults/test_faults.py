@@ -15,7 +15,12 @@ from support.faults.history import Kind
 from support.faults.injector import Group, Hit, doubles, one_of_each
 from support.faults.local_parts import LocalParts, local_stack
 from support.faults.nodes import Habits
-from support.faults.scenes import all_answer_twice_at_once, wake_up_call_is_lost, worker_dies_while_it_marks
+from support.faults.scenes import (
+    all_answer_twice_at_once,
+    jobs_end_while_redis_is_away,
+    wake_up_call_is_lost,
+    worker_dies_while_it_marks,
+)
 from support.faults.trial import Scene, Trial, drawn_seed
 
 VARIANTS = Path(__file__).parents[1] / "support" / "faults" / "variants"
@@ -77,6 +82,12 @@ def test_a_stack_that_is_broken_on_purpose_turns_the_suite_red(stack: LocalParts
     part, promise, habits, scene = SCENES[variant]
     with stack.restarted_with(part, {"PYTHONPATH": str(VARIANTS), "FAULT_VARIANT": variant}):
         assert promise in calm(stack, tmp_path, habits).play(scene(stack)).broken
+
+
+def test_a_worker_whose_jobs_ended_while_redis_was_away_takes_jobs_again(stack: LocalParts, tmp_path: Path):
+    report = calm(stack, tmp_path).play(jobs_end_while_redis_is_away(stack))
+    assert not report.violations
+    assert report.resumed
 
 
 @pytest.mark.soak

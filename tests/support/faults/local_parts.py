@@ -63,6 +63,30 @@ class LocalParts:
         return sync_engine(self._secret("database_url"))
 
     @contextmanager
+    def stopped(self, part: str) -> Generator[None]:
+        """A part that is killed, and not brought back before the block ends."""
+        supervisor = Supervisor(self.place.socket)
+        self.kill(part)
+        supervisor.stop(part)
+        try:
+            yield
+        finally:
+            wait_for(lambda: supervisor.processes()[part].pid is None)
+            supervisor.start(part)
+
+    @contextmanager
+    def hands_tied(self, part: str) -> Generator[None]:
+        """The processes that a part's main one has made stand still until the block ends."""
+        hands = self._processes(part)[1:]
+        for process in hands:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in hands:
+                process.resume()
+
+    @contextmanager
     def restarted_with(self, part: str, variables: Mapping[str, str]) -> Generator[None]:
         """A part killed and back with these in its environment beside its own; afterwards it is as before."""
         script = self.place.script(part)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Engine, text
 
@@ -39,6 +39,23 @@ def wake_up_call_is_lost(parts: LocalParts) -> Scene:
             # The worker asked for a job before it was frozen and is given this one: the next one waits in Redis.
             await asyncio.to_thread(JobQueue(parts.redis_url).send, CANARY)
             await stage.load.researcher.ask(stage.load.researcher.addressees)
+
+    return scene
+
+
+def jobs_end_while_redis_is_away(parts: LocalParts) -> Scene:
+    """All processes of the worker are at work when Redis goes, and are done before it comes back."""
+
+    async def scene(stage: Stage) -> None:
+        with ExitStack() as redis_away:
+            with parts.hands_tied("worker"):
+                for _ in range(8):
+                    await asyncio.to_thread(JobQueue(parts.redis_url).send, CANARY)
+                await asyncio.sleep(1)
+                await asyncio.to_thread(redis_away.enter_context, parts.stopped("redis"))
+            await asyncio.sleep(2)
+        await stage.injector.inflict([])
+        await stage.injector.probe()
 
     return scene
 
