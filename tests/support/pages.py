@@ -7,6 +7,7 @@ import subprocess
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +117,14 @@ class Reader:
         home.give()
 
     def read(self, page: Path) -> None:
-        """Run all blocks of a page that are meant to be run."""
-        for block in blocks_of(page):
-            if block.language in RUN and "not run" not in block.marks:
-                self.run(block)
+        """Run all blocks of a page that are meant to be run; those for the shell's prompt in one session."""
+        alive = [block for block in blocks_of(page) if block.language in RUN and "not run" not in block.marks]
+        for is_typed, blocks in groupby(alive, key=lambda block: block.marks.get("run") == "shell"):
+            if is_typed:
+                self._type(list(blocks))
+            else:
+                for block in blocks:
+                    self.run(block)
         self.close()
 
     def run(self, block: Block) -> None:
@@ -130,12 +135,13 @@ class Reader:
             self.home.give()
         elif block.language == "bash":
             self.shell(text, block.place)
-        elif block.marks.get("run") == "shell":
-            (self.folder / "block.py").write_text(text)
-            self.shell("vserver shell --name hospital --user < block.py", block.place)
         elif block.language == "python":
             self._python = self._python or _Python(self.folder)
             self._python.run(text, block.place)
+
+    def _type(self, blocks: list[Block]) -> None:
+        (self.folder / "block.py").write_text("\n".join(block.text for block in blocks))
+        self.shell("vserver shell --name hospital --user < block.py", blocks[0].place)
 
     def shell(self, text: str, place: str, expected: int = 0) -> str:
         """Run lines of shell, without a terminal; what they wrote. Variables stay for the page's next lines."""

@@ -61,7 +61,7 @@ ABOUT: Mapping[str, About] = {
         exits={0: "The files are listed."},
     ),
     "attach": About(
-        reads="The consoles of the running parts: under the driver `local` their log files, else Docker's.",
+        reads="What the running parts wrote to their consoles, and the log file where they do not write there.",
         writes="Nothing. Ctrl-C ends the command alone; the server goes on running.",
         exits={0: "You detached, or the server was stopped.", 1: "The server does not run."},
     ),
