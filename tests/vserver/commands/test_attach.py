@@ -155,9 +155,15 @@ def test_several_running_servers_lead_to_a_question_and_without_a_terminal_to_an
         terminal.press("\x1b[B" + ENTER)
         terminal.expect("the logs of dataquality-zz-dev-user")
         terminal.expect("component=auth")
-        assert home.vserver("stop", "-n", other, "--user").returncode == 0
+        with at_terminal(home, "stop", "--user") as stopping:
+            stopping.expect("Which server?")
+            stopping.expect("dataquality-zz-dev-user")
+            stopping.press("\x1b[B" + ENTER)
+            stopping.expect("dataquality-zz-dev-user: stopped")
+            assert stopping.end() == 0
         terminal.expect("dataquality-zz-dev-user has stopped; `vserver start --name zz -e dev --user` starts it")
         assert terminal.end() == 0
+    assert is_running(home, name)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from vserver.stack.logs import LogsWanted, OnLine, component_in
 if TYPE_CHECKING:
     from vserver.config.schema import Environment
 
-_LINE = re.compile(r"(?P<name>[a-z]+(?:-\d+)?)-\d+ *\| ?(?P<line>.*)")
+# Some versions of compose clear the line first, even where it is no terminal.
+_LINE = re.compile(r"(?:\x1b\[\d*K|\r)*(?P<name>[a-z]+(?:-\d+)?)-\d+ *\| ?(?P<line>.*)")
 _SHOWN = 5
 
 

@@ -29,6 +29,7 @@ from vserver.config.instance import find_instance
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.driver import StackStatus
 from vserver.stack.local.driver import LocalDriver
+from vserver.stack.logs import LogsWanted
 
 ALL = {"postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway"}
 
@@ -329,3 +330,21 @@ def test_an_image_means_nothing_to_processes(home: Home) -> None:
     with pytest.raises(CommandError) as caught:
         local_driver(home).plan(image="some:image")
     assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_logs_are_followed_until_an_interrupt_that_ends_nothing_else(home: Home) -> None:
+    """As root they are read with the rights of the account that wrote them."""
+    driver = local_driver(home)
+    start(driver)
+    seen: list[tuple[str, str]] = []
+
+    def on_line(name: str, line: str) -> None:
+        seen.append((name, line))
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        driver.follow_logs(LogsWanted(("redis",)), on_line)
+    assert {name for name, _ in seen} == {"redis"}
+    assert driver.status().state == "running"
+    driver.stop(silent)
