@@ -18,6 +18,8 @@ from celery.beat import Scheduler, SchedulingError, Service  # pyright: ignore[r
 from celery.exceptions import SoftTimeLimitExceeded as JobTookTooLong  # pyright: ignore[reportMissingTypeStubs]
 from kombu.connection import Connection  # pyright: ignore[reportMissingTypeStubs]
 from kombu.exceptions import OperationalError  # pyright: ignore[reportMissingTypeStubs]
+from kombu.transport import virtual  # pyright: ignore[reportMissingTypeStubs]
+from kombu.transport.redis import Channel, QoS, Transport  # pyright: ignore[reportMissingTypeStubs]
 from redis.exceptions import RedisError
 from structlog.stdlib import get_logger
 
@@ -36,8 +38,34 @@ Schedule = Mapping[str, float]
 """Jobs, and every how many seconds they are sent."""
 
 
+class _Unconfirmed(QoS):  # pyright: ignore[reportUntypedBaseClass]
+    """Counts a job as done though Redis was away when that was to be confirmed: done it is, and it may run again.
+
+    The library counts it as at work for ever. Once all processes of a worker had such a job it asked for none any
+    more, and so never noticed that its connection was broken.
+    """
+
+    def ack(self, delivery_tag: Any) -> None:
+        try:
+            cast(Any, super()).ack(delivery_tag)
+        except Exception:
+            cast(Any, virtual.QoS).ack(self, delivery_tag)
+            raise
+
+
+class _Channel(Channel):  # pyright: ignore[reportUntypedBaseClass]
+    QoS = _Unconfirmed
+
+
+class _Transport(Transport):  # pyright: ignore[reportUntypedBaseClass]
+    Channel = _Channel
+
+
 class _PatientConnection(Connection):  # pyright: ignore[reportUntypedBaseClass]
-    """Asks a broker that is away again every second; the library's own pause grows to half a minute."""
+    """Asks a broker that is away again every second; the library's own pause grows to half a minute. Speaks Redis."""
+
+    def get_transport_cls(self) -> Any:
+        return _Transport
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
         kwargs.update(interval_start=0.2, interval_step=0.2, interval_max=1)

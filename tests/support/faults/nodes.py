@@ -7,7 +7,7 @@ import random
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import socketio  # pyright: ignore[reportMissingTypeStubs]
 from socketio.exceptions import ConnectionError as NotConnected  # pyright: ignore[reportMissingTypeStubs]
@@ -52,6 +52,9 @@ class SimulatedNode:
     errors: list[BaseException] = field(default_factory=list[BaseException])
     """What went wrong in the node itself: none, if all goes well."""
     _queue: "asyncio.Queue[tuple[int, int]]" = field(default_factory=lambda: asyncio.Queue())
+    _wanted: set[int] = field(default_factory=set[int])
+    _wants_all: bool = False
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _jobs: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
     _socket: Any = None
     _stopped: bool = False
@@ -67,6 +70,7 @@ class SimulatedNode:
         await self._connect()
         for _ in range(WORKERS):
             self._begin(self._work())
+        self._begin(self._fetch())
         self._begin(self._ping())
 
     async def stop(self) -> None:
@@ -103,7 +107,8 @@ class SimulatedNode:
 
     async def _connected(self) -> None:
         self.history.add(Opened(self.history.now, self.id))
-        self._begin(self._sync())
+        self._wants_all = True
+        self._news.set()
 
     async def _disconnected(self, *_: Any) -> None:
         self.history.add(Closed(self.history.now, self.id))
@@ -128,7 +133,8 @@ class SimulatedNode:
 
     async def _new_task(self, task: int) -> None:
         self.history.add(Heard(self.history.now, self.id, "new_task", task))
-        self._begin(self._fetch(task))
+        self._wanted.add(task)
+        self._news.set()
 
     async def _kill_containers(self, told: dict[str, Any]) -> None:
         if not self.is_new:
@@ -145,13 +151,18 @@ class SimulatedNode:
 
     # What is to be done
 
-    async def _sync(self) -> None:
-        for result in await self._open_results():
-            self._take(result, "sync")
-
-    async def _fetch(self, task: int) -> None:
-        for result in await self._open_results(task_id=task):
-            self._take(result, "event")
+    async def _fetch(self) -> None:
+        """One look after another: what is told again while one waits for its answer makes no further call."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if self._wants_all:
+                self._wants_all = False
+                self._wanted.clear()
+                self._take(await self._open_results(), "sync")
+            while self._wanted:
+                task = self._wanted.pop()
+                self._take(await self._open_results(task_id=task), "event")
 
     async def _open_results(self, **more: Any) -> list[dict[str, Any]]:
         query = {"state": "open", "include": "task", "node_id": self.id, **more}
@@ -159,13 +170,14 @@ class SimulatedNode:
         answer.raise_for_status()
         return answer.json()
 
-    def _take(self, result: dict[str, Any], way: Any) -> None:
-        task, identity = result["task"]["id"], result["id"]
-        self.history.add(Delivered(self.history.now, self.id, task, identity, way))
-        if identity not in self.queued:
-            self.queued[identity] = task
-            self.tasks.add(task)
-            self._queue.put_nowait((task, identity))
+    def _take(self, results: list[dict[str, Any]], way: Literal["event", "sync"]) -> None:
+        for result in results:
+            task, identity = result["task"]["id"], result["id"]
+            self.history.add(Delivered(self.history.now, self.id, task, identity, way))
+            if identity not in self.queued:
+                self.queued[identity] = task
+                self.tasks.add(task)
+                self._queue.put_nowait((task, identity))
 
     async def _work(self) -> None:
         while True:
