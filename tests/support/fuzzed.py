@@ -76,14 +76,14 @@ def fuzz(stack: Stack, config: Path, *options: str) -> Run:
     environment = {
         **os.environ,
         "PYTHONPATH": str(TESTS),
-        "FUZZING": json.dumps(_fuzzer(stack)),
+        "FUZZING": json.dumps(fuzzer_of(stack)),
         "FUZZING_TALLY": str(tally),
     }
     done = subprocess.run(command, env=environment, cwd=stack.home.folder, capture_output=True, text=True, check=False)
     return Run(done.returncode, done.stdout[-40_000:] + done.stderr[-4000:], json.loads(tally.read_text()))
 
 
-def _fuzzer(stack: Stack) -> dict[str, Any]:
+def fuzzer_of(stack: Stack) -> dict[str, Any]:
     """Tokens by kind of caller, and what must be kept, by noun."""
     root = stack.call("POST", "/token/user", json={"username": "root", "password": "root"})["access_token"]
     name = unique("fuzzer")
