@@ -14,7 +14,8 @@ def test_the_committed_schema_is_the_one_that_validates() -> None:
 
 
 def test_the_module_writes_the_schema_where_it_is_committed(tmp_path: Path) -> None:
-    (tmp_path / "deploy").mkdir()
+    for folder in ("deploy", "docs"):
+        (tmp_path / folder).mkdir()
     subprocess.run([sys.executable, "-m", "vserver.config.document"], cwd=tmp_path, check=True)
     assert (tmp_path / "deploy" / COMMITTED.name).read_text(encoding="utf-8") == text()
 
