@@ -11,6 +11,8 @@ from support.faults.history import Fault, History, Kind, Whole
 
 PARTS = ("gateway", "auth", "entity", "dispatch", "worker", "beat", "redis", "postgres")
 _HEAL_SECONDS = 90
+_LONG = 0.2
+"""This part of what lasts, lasts longer than clients wait for an answer."""
 
 
 class Parts(Protocol):
@@ -90,7 +92,6 @@ def doubles(chance: random.Random, parts: Sequence[str], kinds: Sequence[Kind], 
 
 
 def _hit(chance: random.Random, part: str, kind: Kind, after: float = 0.0) -> Hit:
-    # Some longer than clients wait for an answer, most shorter.
     lasts = kind in ("freeze", "cut")
     seconds = (
         chance.choice([chance.uniform(0.3, 2), chance.uniform(0.3, 2), chance.uniform(5.5, 6.5)]) if lasts else 0.0

@@ -32,6 +32,8 @@ def wake_up_call_is_lost(parts: LocalParts) -> Scene:
     """Redis is emptied while the job that would drain the outbox waits there for a frozen worker."""
 
     async def scene(stage: Stage) -> None:
+        # What the nodes' coming made to do is done first: a job that is begun already would drain the outbox.
+        await asyncio.sleep(2)
         hits = [Hit("worker", "freeze", seconds=3), Hit("redis", "flush", after=2.5)]
         async with asyncio.TaskGroup() as together:
             together.create_task(stage.injector.inflict(hits))
