@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from support.accounts import throw_away_account
 from support.compose import docker, require_engine
@@ -238,8 +239,21 @@ def test_three_nodes_compute_a_federated_mean(user: Operator) -> None:
     done = user.run([sys.executable, "-c", code], VSERVER_DRIVER="compose", PYTHONDONTWRITEBYTECODE="1")
     assert "federated mean: " in ok(done)
     assert user.status(name)["state"] == "running"
+    export_and_import_again(user, name)
     ok(user.vserver("stop", "-n", name, "--user"))
     assert containers(f"dataquality-{name}-test-user") == []
+
+
+def export_and_import_again(user: Operator, name: str) -> None:
+    """What was imported is in the export, and the export imported again changes nothing."""
+    file = user.home.folder / "exported.yaml"
+    ok(user.vserver("export", "-n", name, "--user", "--output", str(file)))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    organizations = {one["name"] for one in yaml.safe_load(file.read_text())["organizations"]}
+    assert len(organizations - {"root"}) == 3
+    for options in (["--dry-run"], []):
+        told = user.vserver("import", str(file), "-n", name, "--user", *options)
+        assert "othing" in ok(told), told.stdout + told.stderr
 
 
 def four_results(address: str) -> list[tuple[str, dict[str, str]]]:
