@@ -201,3 +201,10 @@ def test_a_service_that_is_away_is_an_error_in_json(tmp_path: Path):
                 answer = httpx.get(server.url + path, headers=BROWSER, timeout=30, trust_env=False)
                 assert answer.status_code in (502, 503)
                 assert "does not answer" in whole(answer)["msg"]
+
+
+@pytest.mark.parametrize(("length", "status"), [(16_000, 200), (17_000, 414), (60_000, 414)])
+def test_an_address_that_is_too_long_is_told_so_in_the_one_shape(client: httpx.Client, length: int, status: int):
+    answer = client.get("/api/version", params={"x": "a" * length})
+    assert answer.status_code == status
+    whole(answer)

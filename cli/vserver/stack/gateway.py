@@ -53,6 +53,7 @@ ROUTES: Mapping[ServiceName, tuple[str, ...]] = {
 
 # What scripts of other origins may read of an answer, beside its body.
 _READABLE = ("total-count", "Link", "jwt-token", "Allow", "Retry-After", "X-Request-Id", "Idempotent-Replayed")
+_LONGEST_ADDRESS = 16_384
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _SAFE = re.compile(r"[A-Za-z0-9_.\-~/:\[\]%@]+")
@@ -104,8 +105,12 @@ def _global_options(trusted_proxies: Sequence[str], log: GatewayLog) -> list[str
                 "persist_config off",
                 "grace_period 10s",
                 *_log(log),
+                "servers {",
+                # Far above the longest address that is served: what lies between is answered in our own shape.
+                "\tmax_header_size 64KB",
                 # Behind a proxy that terminates TLS the client's address and scheme are what that proxy says.
-                *(["servers {", f"\t{trusted}", "\ttrusted_proxies_strict", "}"] if trusted_proxies else []),
+                *([f"\t{trusted}", "\ttrusted_proxies_strict"] if trusted_proxies else []),
+                "}",
             ]
         ),
         "}",
@@ -156,6 +161,10 @@ def _routes(api_path: str, upstreams: Mapping[ServiceName, Sequence[str]]) -> li
         '\trespond "ok" 200',
         "}",
         *_preflight(),
+        f"@long expression `size({{http.request.uri}}) > {_LONGEST_ADDRESS}`",
+        "handle @long {",
+        *_indent(_message(f"The address with its query is longer than {_LONGEST_ADDRESS} characters.", "414")),
+        "}",
         # The services' servers would answer to other words in plain text.
         f"@unknown not method {' '.join(_METHODS)}",
         "handle @unknown {",
