@@ -154,6 +154,7 @@ OPERATIONS: Table = {
             "An organization has no node in the collaboration.",
             "The collaboration is encrypted, and an organization has no public key.",
             "A node takes no tasks of this user.",
+            "The deadline has passed.",
             "The server checks whether inputs are encrypted, and one is not.",
         ),
         missing="The collaboration is not there.",
@@ -198,6 +199,7 @@ OPERATIONS: Table = {
         },
         refusals=(
             "The result has ended already, in another way.",
+            "A later sign-in of the node has answered for it.",
             "What it is does not lead to what it is to become.",
             "The server checks whether results are encrypted, and this one is not.",
         ),

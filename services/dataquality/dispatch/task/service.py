@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from dataquality.core.callers import Caller, ContainerCaller, UserCaller
 from dataquality.core.database import mark_outsized
-from dataquality.core.errors import BadRequest, Forbidden, NotFound
+from dataquality.core.errors import Forbidden, NotFound, Refused
 from dataquality.dispatch.ending import kill_task
 from dataquality.dispatch.events import announce
 from dataquality.dispatch.task import addressees
@@ -40,7 +40,7 @@ async def create(session: AsyncSession, caller: UserCaller | ContainerCaller, bo
     asked = await addressees.find(connection, body)
     await addressees.require_keys(connection, body.collaboration_id, asked)
     if body.deadline is not None and body.deadline <= utc_now():
-        raise BadRequest("The deadline has passed.", {"deadline": "must lie in the future"})
+        raise Refused("The deadline has passed.", {"deadline": "must lie in the future"})
     origin = await _origin(session, caller, body)
     await addressees.require_admission(connection, asked, origin.organization_id, origin.user_id)
     await _require_permission(connection, caller, origin, body)
