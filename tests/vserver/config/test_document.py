@@ -14,8 +14,11 @@ def test_the_committed_schema_is_the_one_that_validates() -> None:
 
 
 def test_the_module_writes_the_schema_where_it_is_committed(tmp_path: Path) -> None:
-    for folder in ("deploy", "docs"):
-        (tmp_path / folder).mkdir()
+    (tmp_path / "deploy").mkdir()
+    # The tables of the page are filled in where it lies.
+    page = Path(__file__).parents[3] / "docs" / "configuration.md"
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / page.name).write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "vserver.config.document"], cwd=tmp_path, check=True)
     assert (tmp_path / "deploy" / COMMITTED.name).read_text(encoding="utf-8") == text()
 
