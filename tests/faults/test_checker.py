@@ -144,3 +144,9 @@ def test_an_event_that_could_not_be_heard_is_nobodys_fault(excuse: Record):
 def test_an_event_that_is_not_heard_while_a_part_is_still_away_is_nobodys_fault():
     history = [*GOOD[:2], Replied(1.2, "task-1", 201, 1), Fault(1.3, 1, "worker", "freeze", "begin"), Whole(25.0, 1)]
     assert "an open socket hears what is said" not in check(history).broken
+
+
+def test_a_machine_that_is_slow_without_any_fault_is_given_more_time():
+    calm = [Asked(0.2, "probe-0", [7], probe=True), Replied(0.3, "probe-0", 201, 9), Delivered(1.9, 7, 9, 19, "event")]
+    late = [*calm, *changed(the(16), at=15.1)]
+    assert "delivery resumes after a heal" not in check(sorted(late, key=lambda record: record.at)).broken

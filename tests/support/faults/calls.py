@@ -12,8 +12,11 @@ from support.faults.history import History, Retried
 
 Answer = httpx.Response | None
 """None where no answer came."""
-SECONDS = 5.0
-"""How long a client waits for an answer: less than some parts are frozen for."""
+SECONDS, FEW_SECONDS = 15.0, 3.0
+"""How long clients wait for an answer. Some calls are given up early, and sent again while the first is still at work;
+not all, for clients that never wait keep a slow server from ever catching up."""
+IMPATIENT = 0.1
+"""This part of the calls."""
 _AGAIN = {408, 409, 425, 429}
 
 
@@ -99,7 +102,8 @@ class Caller:
 
     async def _send(self, method: str, path: str, token: str, **arguments: Any) -> Answer:
         headers = arguments.pop("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        seconds = FEW_SECONDS if self.chance.random() < IMPATIENT else SECONDS
         try:
-            return await self.http.request(method, path, headers=headers, **arguments)
+            return await self.http.request(method, path, headers=headers, timeout=seconds, **arguments)
         except httpx.TransportError:
             return None

@@ -63,6 +63,9 @@ class Trial:
         async def under_load(stage: Stage) -> None:
             async with asyncio.TaskGroup() as together:
                 together.create_task(stage.load.run(least_tasks))
+                # What delivery takes on this machine, with nothing amiss.
+                for _ in range(3):
+                    await stage.load.probe(PROBE_SECONDS)
                 await stage.injector.run(groups)
                 stage.load.stop()
 
