@@ -13,7 +13,7 @@ from dataquality.core.redaction import Redactor, secrets_in
 from dataquality.core.settings import LoggingSettings, Settings
 
 _KIB = 1024
-_CHATTY = ("uvicorn", "httpx", "asyncio", "sqlalchemy.engine", "engineio", "socketio", "kombu", "amqp")
+_CHATTY = ("uvicorn", "httpx", "asyncio", "sqlalchemy", "engineio", "socketio", "kombu", "amqp")
 """Libraries that drown everything else when the whole server is asked for DEBUG; by name they can be asked."""
 _FLOORS = {"aiosqlite": logging.WARNING, "httpcore": logging.WARNING, "sqlalchemy": logging.INFO}
 """Below these they write what is sent and stored, with headers and values: the configuration refuses it by name too."""
@@ -42,10 +42,10 @@ def _set_levels(settings: LoggingSettings) -> None:
     # Our own line a request holds more (and no query string, which may hold names).
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     root = logging.getLogger().level
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(max(logging.INFO if name == "uvicorn" else logging.WARNING, root))
     for name in _FLOORS:
         logging.getLogger(name).setLevel(max(_FLOORS[name], root))
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.INFO if name == "uvicorn" else logging.WARNING, root))
     for entry in settings.loggers:
         floor = _FLOORS.get(entry.name.split(".")[0], logging.NOTSET)
         logging.getLogger(entry.name).setLevel(max(floor, logging.getLevelNamesMapping()[entry.level]))

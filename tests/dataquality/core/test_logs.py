@@ -71,6 +71,13 @@ logging.getLogger('library.part').debug('wanted'); log.debug('not asked for')
     assert file == "DEBUG library.part wanted component=auth\n"
 
 
+def test_the_small_talk_of_libraries_is_left_out_unless_it_is_asked_for(tmp_path: Path) -> None:
+    talk = "import logging; logging.getLogger('sqlalchemy.pool.impl').info('Pool disposed')"
+    assert "Pool disposed" not in written(tmp_path, talk, level="INFO")[0]
+    asked = json.dumps([{"name": "sqlalchemy.pool", "level": "INFO"}])
+    assert "Pool disposed" in written(tmp_path, talk, level="INFO", loggers=asked)[0]
+
+
 def test_the_forms_of_line_and_date_are_as_configured(tmp_path: Path) -> None:
     file, _ = written(tmp_path, "log.info('a word')", FORMAT="%(message)s (%(asctime)s)", DATEFMT="year %Y")
     assert file.startswith("a word (year 2")
