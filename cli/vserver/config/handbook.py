@@ -24,8 +24,9 @@ def page(text: str) -> str:
 
 
 def write() -> None:
-    """Make the tables of the page anew, where it is."""
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Make the tables of the page anew, where there is one."""
+    if PAGE.exists():
+        PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def keys() -> str:
