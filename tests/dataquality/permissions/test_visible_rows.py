@@ -51,7 +51,7 @@ ALLOWED = {
         "entity/collaboration/endpoints.py::_members",
         "entity/collaboration/endpoints.py::_nodes",
         "dispatch/result/endpoints.py::_shown",
-        "dispatch/result/repository.py::contents",
+        "dispatch/result/texts.py::_first_of",
         "dispatch/result/repository.py::ports",
         "dispatch/result/repository.py::results_of_task",
         "dispatch/result/repository.py::results_of_tasks",
@@ -64,7 +64,7 @@ ALLOWED = {
         "dispatch/kill/service.py::_find_node",
         "dispatch/sockets/leases.py::expire",
     },
-    "It asks whether the database answers.": {"dispatch/health.py::_database"},
+    "It asks whether the database answers.": {"dispatch/health.py::database_problem"},
 }
 
 
