@@ -7,7 +7,7 @@ rows: that something exists is no secret (an unknown id is answered before the r
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 PROTECTED = {
@@ -88,7 +88,7 @@ def _findings(module: Module, wide: set[str]) -> Iterator[str]:
         mentioned = _mentioned(function)
         given = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)} | _assigned(function)
         makes = function.name in wide and not function.args.args
-        reads = _reads(module, function) or (mentioned - given) & wide
+        reads = _reads(_with_locals(module, function), function) or (mentioned - given) & wide
         guarded = mentioned & _GUARDS or _HANDED in given
         if (reads and not guarded and not makes) or _cheats(function):
             yield f"{module.path}::{name}"
@@ -115,6 +115,13 @@ def _mentioned(function: ast.AST) -> set[str]:
 
 def _reads(module: Module, code: ast.AST) -> bool:
     return any(_is_read(node) and _is_wide(module, node) for node in ast.walk(code))
+
+
+def _with_locals(module: Module, function: ast.AST) -> Module:
+    """The module as seen from within the function: what is assigned there has a name too."""
+    pairs = (_assignment(node) for node in ast.walk(function) if isinstance(node, ast.stmt))
+    named = {name: value for name, value in pairs if name is not None and value is not None}
+    return replace(module, columns=module.columns | named)
 
 
 def _is_read(node: ast.AST) -> bool:
