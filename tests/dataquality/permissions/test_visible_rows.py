@@ -83,6 +83,7 @@ def test_no_service_goes_round_the_function_that_says_which_rows_are_visible() -
         "async def all_of_it(session):\n    return await session.scalars(select(Task))",
         "_user = User.__table__\nasync def names(c):\n    return await c.execute(select(_user.c.id, _user.c.username))",
         "_SHOWN = (Node.id, Node.name)\nasync def nodes(c):\n    return await c.execute(select(*_SHOWN))",
+        "async def nodes(c):\n    shown = (Node.id, Node.name)\n    return await c.execute(select(*shown))",
         "SHOWN = select(Node.id, Node.name)\nasync def nodes(c):\n    return await c.execute(SHOWN.where(Node.id > 1))",
         "def _all():\n    return select(Role.id, Role.name)\nasync def roles(c):\n    return await c.execute(_all())",
         "async def nodes(c):\n    return await find(c, 1, true())",
