@@ -9,7 +9,6 @@ from dataquality.core.query import Instant
 from dataquality.dispatch.fields import FilterId, Filters, Log, Time
 from dataquality.model import ResultStatus
 
-
 _OPEN: list[Any] = [status.value for status in ResultStatus if status.is_open]
 _ENDED_AND_OPEN: dict[str, Any] = {
     "required": ["finished_at", "status"],
