@@ -179,7 +179,11 @@ def _write(path: Path, section: "EnvironmentName", answers: "Answers") -> None:
     values = answers.explicit()
     is_there = path.exists()
     text = writer.with_environment(path, section, values) if is_there else writer.new_file(section, values)
-    writer.save(path, text)
+    try:
+        writer.save(path, text)
+    except OSError as error:
+        reason = f"{path} cannot be written: {error.strerror or error}"
+        raise CommandError(reason, f"Nothing was changed. Look at {path.parent} and its disk.") from error
 
 
 def _tell(output: Output, found: "Found") -> None:

@@ -307,6 +307,12 @@ class TestWithoutATerminal:
         assert done.returncode == 4
         assert "cannot be: it may" in done.stderr
 
+    def test_a_folder_that_cannot_be_made_is_told(self, home: Home) -> None:
+        done = home.vserver("new", "--user", "--name", "a", "--set", "description=x", XDG_CONFIG_HOME="/proc/x")
+        assert done.returncode == 1
+        assert "/proc/x/dataquality/server/a.yaml cannot be written" in done.stderr
+        assert "hint: " in done.stderr
+
     def test_an_environment_that_does_not_exist_is_told_with_the_nearest(self, home: Home) -> None:
         done = home.vserver("new", "--user", "-n", "x", "-e", "prdo", "--set", "description=x")
         assert done.returncode == 4
