@@ -27,6 +27,8 @@ log = logging.getLogger("dataquality.jobs.migrate")
 
 WAIT_SECONDS = 60
 """How long to wait for the database to answer, and then for another migration to end."""
+_REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "is not permitted to log in")
+"""In what Postgres answers when waiting helps nothing; the library gives no code for what fails in connecting."""
 
 # Any number will do, if nobody else takes it: the advisory lock that migrations share.
 _LOCK_KEY = 0x64617461_71756C74
@@ -110,6 +112,8 @@ def wait_for_database(engine: Engine, seconds: float) -> None:
                 connection.execute(text("SELECT 1"))
                 return
         except OperationalError as error:
+            if any(refusal in str(error.orig) for refusal in _REFUSALS):
+                raise CannotMigrate(_refused(engine.url, error)) from error
             left = deadline - time.monotonic()
             if left <= 0:
                 raise CannotMigrate(_unreachable(engine.url, error, seconds)) from error
@@ -200,10 +204,20 @@ def _require_file(url: URL) -> None:
         raise CannotMigrate(f"There is no SQLite database {file}. Run `python -m dataquality.jobs.migrate`.")
 
 
-def _unreachable(url: URL, error: DBAPIError, seconds: float) -> str:
-    where = url.database if url.get_backend_name() == "sqlite" else f"{url.host}:{url.port or 5432}/{url.database}"
+def _where(url: URL) -> str | None:
+    return url.database if url.get_backend_name() == "sqlite" else f"{url.host}:{url.port or 5432}/{url.database}"
+
+
+def _refused(url: URL, error: DBAPIError) -> str:
     return (
-        f"The database {where} does not answer ({seconds:.0f} s waited): {_first_line(error)}. "
+        f"The database {_where(url)} refuses us: {_first_line(error)}. "
+        "See that `uri` has the right name, user and password, and that this user may connect."
+    )
+
+
+def _unreachable(url: URL, error: DBAPIError, seconds: float) -> str:
+    return (
+        f"The database {_where(url)} does not answer ({seconds:.0f} s waited): {_first_line(error)}. "
         "See that it runs, and that `uri` has the right address, name, user and password."
     )
 
