@@ -25,7 +25,7 @@ from support.faults.history import (
 
 RESUMED_WITHIN = 10.0
 """Seconds from the moment at which all parts answer again until new tasks reach their nodes."""
-SLOWNESS = 5.0
+SLOWNESS = 2.0
 """So many times as long as delivery took before the first fault is added to that: a busy machine is no fault."""
 _ON_THE_WAY = ("redis", "dispatch", "gateway")
 """Parts through which an event reaches a socket: while one of them is hit, an event may miss a socket."""
