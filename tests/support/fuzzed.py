@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,18 @@ PASSWORD = "Secret-1-word"
 SEED = 20261124
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stack:
     """A stack that `vserver start` started: `url` is its gateway's."""
 
     home: Home
     name: str
     url: str
+
+    @cached_property
+    def root(self) -> dict[str, str]:
+        """Root's tokens, from before a fuzzer learned that name: too many wrong passwords lock an account."""
+        return self.call("POST", "/token/user", json={"username": "root", "password": "root"})
 
     def call(self, method: str, path: str, token: str = "", **arguments: Any) -> Any:
         """What the API answers to a call that must succeed."""
@@ -85,7 +91,7 @@ def fuzz(stack: Stack, config: Path, *options: str) -> Run:
 
 def fuzzer_of(stack: Stack) -> dict[str, Any]:
     """Tokens by kind of caller, and what must be kept, by noun."""
-    root = stack.call("POST", "/token/user", json={"username": "root", "password": "root"})["access_token"]
+    root, root_id = stack.root["access_token"], int(stack.root["user_url"].rpartition("/")[2])
     name = unique("fuzzer")
     organization = stack.call("POST", "/organization", root, json={"name": name})["id"]
     rules = [rule["id"] for rule in stack.call("GET", "/rule", root)]
@@ -105,5 +111,10 @@ def fuzzer_of(stack: Stack) -> dict[str, Any]:
             "node": site["access_token"],
             "refresh": tokens["refresh_token"],
         },
-        "kept": {"user": user, "node": node["id"], "organization": organization, "collaboration": collaboration},
+        "kept": {
+            "user": [user, root_id],
+            "node": [node["id"]],
+            "organization": [organization],
+            "collaboration": [collaboration],
+        },
     }

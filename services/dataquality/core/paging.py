@@ -74,7 +74,7 @@ def page_of(request: Request) -> Page:
 
 def _positive(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
-    if text is None or text == "":
+    if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) >= 1):
         raise BadRequest(f"The query parameter `{name}` must be a whole number from 1; this is {text!r}.")

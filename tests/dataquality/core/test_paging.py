@@ -90,7 +90,18 @@ async def test_links_keep_repeated_query_values_and_are_a_path_without_a_host():
 
 
 @pytest.mark.parametrize(
-    "query", ["page=0", "page=-1", "page=x", "page=1.5", "page=1&per_page=0", "page=²", "page=" + "9" * 40]
+    "query",
+    [
+        "page=0",
+        "page=-1",
+        "page=x",
+        "page=1.5",
+        "page=",
+        "page=1&per_page=",
+        "page=1&per_page=0",
+        "page=²",
+        "page=" + "9" * 40,
+    ],
 )
 async def test_a_page_that_is_no_whole_number_from_one_is_a_bad_request(query: str):
     async with client_of(list_of(3)) as client:

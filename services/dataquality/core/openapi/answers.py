@@ -54,6 +54,7 @@ class Traits:
     callers: str
     takes_input: bool
     """True with query parameters, headers or a body."""
+    query: bool
     body: bool
     path: bool
     once: bool
@@ -78,6 +79,8 @@ def _of_request(told: Described, traits: Traits) -> Iterator[tuple[int, str, str
     if traits.body:
         yield 408, "too_slow", "The body did not come in time."
         yield 413, "too_large", "The body is too large."
+    if traits.query:
+        yield 414, "http_error", "The address with its query is longer than 16,384 characters."
     if traits.once:
         yield 409, "in_progress", f"A request with the same {HEADER} is being carried out."
         yield 422, "idempotency_key_used", f"The {HEADER} came with another request before."

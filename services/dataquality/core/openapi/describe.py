@@ -97,6 +97,7 @@ def _traits(made: Json, name: str, callers: str, parameters: list[Json], *, once
         writes=not name.startswith("GET "),
         callers=callers,
         takes_input=body or any(one["in"] != "path" for one in parameters),
+        query=any(one["in"] == "query" for one in parameters),
         body=body,
         path=any(one["in"] == "path" for one in parameters),
         once=once,

@@ -89,7 +89,16 @@ def _with_meanings(parameters: list[Json], own: Mapping[str, str]) -> Iterator[J
         if one["in"] == "path":
             yield one | {"description": "An id.", "schema": _ID, "example": 7}
         else:
-            yield one | {"description": own.get(name) or one.get("description") or _meaning(name)}
+            text = own.get(name) or one.get("description") or _meaning(name)
+            yield one | {"description": text, "schema": _without_null(one["schema"])}
+
+
+def _without_null(schema: Json) -> Json:
+    # A parameter is there or not; nothing in an address is null.
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1 or len(kinds) == len(schema["anyOf"]):
+        return schema
+    return {key: value for key, value in schema.items() if key not in ("anyOf", "default")} | kinds[0]
 
 
 def _meaning(name: str) -> str:
