@@ -86,7 +86,9 @@ def fuzz(stack: Stack, config: Path, *options: str) -> Run:
         "FUZZING_TALLY": str(tally),
     }
     done = subprocess.run(command, env=environment, cwd=stack.home.folder, capture_output=True, text=True, check=False)
-    return Run(done.returncode, done.stdout[-40_000:] + done.stderr[-4000:], json.loads(tally.read_text()))
+    # Some addresses are as long as the rest together.
+    lines = [line[:2000] for line in (done.stdout + done.stderr[-4000:]).splitlines()]
+    return Run(done.returncode, "\n".join(lines)[-40_000:], json.loads(tally.read_text()))
 
 
 def fuzzer_of(stack: Stack) -> dict[str, Any]:
