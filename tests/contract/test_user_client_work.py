@@ -52,7 +52,7 @@ def test_a_task_is_made_read_and_deleted(run: Run, world: World, person: Person)
         "initiator": first.id,
         "init_user": answer["me"],
         "collaboration": made["collaboration"],
-        **each(("parent", "children", "finished_at"), None),
+        **each(("parent", "children", "finished_at", "deadline"), None),
         "results": made["results"],
         "complete": False,
         "status": "pending",
