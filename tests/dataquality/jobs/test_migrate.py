@@ -136,7 +136,7 @@ def test_a_database_that_does_not_come_up_is_named_without_its_password() -> Non
 
 def test_a_wrong_password_is_told_at_once_and_not_shown(postgres_server: PostgresServer) -> None:
     url = make_url(postgres_server.url("postgres")).set(password="not-the-password")
-    with pytest.raises(CannotMigrate, match="refuses us: .*password authentication failed") as raised:
+    with pytest.raises(CannotMigrate, match=r"refuses us: .*password authentication failed") as raised:
         migrate(url, wait_seconds=10_000)
     assert "not-the-password" not in str(raised.value)
 
