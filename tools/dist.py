@@ -25,12 +25,11 @@ README = """\
 
 Made for Python {python} on {platform}. Copy this folder to the machine; nothing below asks a network.
 
-Install the command (with pipx, or without it into a virtual environment):
-
-    pipx install --python python{python} --pip-args "--no-index --find-links wheelhouse" "dataquality-server[local]"
+Install the command into a virtual environment:
 
     python{python} -m venv /opt/dataquality
     /opt/dataquality/bin/pip install --no-index --find-links wheelhouse "dataquality-server[local]"
+    ln -s /opt/dataquality/bin/vserver /usr/local/bin/vserver
 
 With `--driver local` that is all. To run the stack as containers, load the images once:
 

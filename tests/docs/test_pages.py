@@ -19,7 +19,7 @@ PLAYED = ["docs/import.md", "docs/shell.md", "docs/node-setup.md", "docs/api-gui
 NOT_RUN = {
     "make demo": "each takes minutes and is itself run by tests and CI",
     "pipx install 'dataquality-server[local]'": "installs from the package index into the machine's own Python",
-    "make dist": "builds images for some minutes, and needs pipx",
+    "make dist": "takes minutes, and is run by a test of its own",
     "pip install vantage6": "installs a program that needs Docker, on the node's machine",
     "pip install vantage6-client==3.11.1": "installs the client into the reader's own Python; the tests have the same "
     "one in an environment apart",
