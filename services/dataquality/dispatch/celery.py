@@ -32,6 +32,14 @@ SEND_ERRORS = (OperationalError, RedisError, OSError)
 _LONGEST_JOB_SECONDS = 60
 # A job that was not acknowledged by then is given to another worker: well above the longest.
 _VISIBILITY_SECONDS = 600
+# Whoever waits for a job sends nothing, and would wait for two hours at a connection whose other end is gone without a
+# word (the network was cut, and Redis came back at another address): asked after 3 s of silence, given up 4 s later.
+_KEEPALIVE = {
+    getattr(socket, name): seconds
+    for name, seconds in {"TCP_KEEPIDLE": 3, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 7000}.items()
+    if hasattr(socket, name)
+}
+"""In seconds; the last in milliseconds. What an operating system does not know is left out."""
 _QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "kombu")
 
 Schedule = Mapping[str, float]
@@ -91,6 +99,7 @@ class JobQueue:
                 "socket_connect_timeout": 2,
                 "socket_timeout": socket_timeout,
                 "socket_keepalive": True,
+                "socket_keepalive_options": _KEEPALIVE,
                 "health_check_interval": 10,
             },
             task_default_queue="dataquality",

@@ -45,9 +45,12 @@ class LocalParts:
     join = cut
 
     def flush(self) -> None:
-        client: Any = redis.Redis.from_url(self.redis_url)  # pyright: ignore[reportUnknownMemberType]
-        with contextlib.closing(client):
+        with contextlib.closing(self.redis_client()) as client:
             client.flushall()
+
+    def redis_client(self) -> Any:
+        """A connection to the stack's Redis."""
+        return redis.Redis.from_url(self.redis_url)  # pyright: ignore[reportUnknownMemberType]
 
     def problems(self) -> list[str]:
         status = LocalStack(self.place).status()

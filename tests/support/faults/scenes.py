@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from sqlalchemy import Engine, text
 
@@ -14,12 +14,15 @@ from support.faults.local_parts import LocalParts
 from support.faults.trial import Scene, Stage
 
 _SLOW_SECONDS = 2
+_QUEUE = "dataquality"
+_LOOK_SECONDS, _SECONDS_OF_REST = 0.1, 1.5
 
 
 def worker_dies_while_it_marks(parts: LocalParts) -> Scene:
     """The worker is killed while the database is slow to mark events as sent; the mark is made all the same."""
 
     async def scene(stage: Stage) -> None:
+        await _at_rest(parts)
         with _slow_to_mark(parts.database()) as engine:
             await stage.load.researcher.ask(stage.load.researcher.addressees)
             await until(lambda: _is_marking(engine))
@@ -32,8 +35,7 @@ def wake_up_call_is_lost(parts: LocalParts) -> Scene:
     """Redis is emptied while the job that would drain the outbox waits there for a frozen worker."""
 
     async def scene(stage: Stage) -> None:
-        # What the nodes' coming made to do is done first: a job that is begun already would drain the outbox.
-        await asyncio.sleep(2)
+        await _at_rest(parts)
         hits = [Hit("worker", "freeze", seconds=3), Hit("redis", "flush", after=2.5)]
         async with asyncio.TaskGroup() as together:
             together.create_task(stage.injector.inflict(hits))
@@ -70,6 +72,24 @@ def all_answer_twice_at_once(tasks: int) -> Scene:
         await asyncio.gather(*(researcher.ask(researcher.addressees) for _ in range(tasks)))
 
     return scene
+
+
+async def _at_rest(parts: LocalParts) -> None:
+    """What the nodes' coming made to do is done: a job that is begun already would take the task's events along."""
+    engine = parts.database()
+    seconds_of_rest = 0.0
+
+    def works() -> bool:
+        with engine.connect() as connection:
+            unsent = connection.execute(text("SELECT count(*) FROM outbox WHERE sent_at IS NULL")).scalar_one()
+        return bool(unsent or client.llen(_QUEUE))
+
+    with closing(parts.redis_client()) as client:
+        # Jobs that are begun leave the queue; they take less than this.
+        while seconds_of_rest < _SECONDS_OF_REST:
+            seconds_of_rest = 0.0 if works() else seconds_of_rest + _LOOK_SECONDS
+            await asyncio.sleep(_LOOK_SECONDS)
+    engine.dispose()
 
 
 @contextmanager
