@@ -181,6 +181,8 @@ def _write(path: Path, section: "EnvironmentName", answers: "Answers") -> None:
     text = writer.with_environment(path, section, values) if is_there else writer.new_file(section, values)
     try:
         writer.save(path, text)
+    except PermissionError:
+        raise  # told at the edge, with what to do
     except OSError as error:
         reason = f"{path} cannot be written: {error.strerror or error}"
         raise CommandError(reason, f"Nothing was changed. Look at {path.parent} and its disk.") from error

@@ -66,7 +66,7 @@ def with_environment(path: Path, environment: EnvironmentName, values: Values) -
     try:
         written = _Edit(text).put(at, values)
         before, after = _plain(path, text), _plain(path, written)
-    except (NotImplementedError, ConfigurationError):
+    except (_NoPlaceError, ConfigurationError):
         before, after, written = {}, None, ""
     if after != _put(before, at, values):
         raise CommandError(
@@ -121,6 +121,10 @@ def _lines(values: Values, indent: str, above: Names) -> Iterator[str]:
             yield textwrap.indent(dumped, indent)
 
 
+class _NoPlaceError(Exception):
+    """The file is written in a way to which nothing can be added without changing the rest."""
+
+
 @dataclass(frozen=True)
 class _Edit:
     """Finds in a file's text the one place where something has to go."""
@@ -131,14 +135,14 @@ class _Edit:
         node, above = compose(self.text), None
         for depth, name in enumerate(at):
             if not isinstance(node, yaml.MappingNode):
-                raise NotImplementedError
+                raise _NoPlaceError
             found = _child(node, name)
             if found is None:
                 return self._add(node, above, at[depth:], values)
             above, node = found
             if _is_empty(node):
                 return self._fill(above, node, at[depth + 1 :], values)
-        raise NotImplementedError
+        raise _NoPlaceError
 
     @property
     def _line_end(self) -> str:

@@ -11,8 +11,6 @@ from support.faults.history import Fault, History, Kind, Whole
 
 PARTS = ("gateway", "auth", "entity", "dispatch", "worker", "beat", "redis", "postgres")
 _HEAL_SECONDS = 90
-_LONG = 0.2
-"""This part of what lasts, lasts longer than clients wait for an answer."""
 
 
 class Parts(Protocol):
