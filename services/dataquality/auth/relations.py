@@ -1,6 +1,5 @@
 """What users, roles and rules link to, as one value per row and relation."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import FromClause, Select
@@ -26,8 +25,3 @@ role_relations = (
     newest_of(permission.c.user_id, permission.c.role_id == _roles.c.id, _roles).label("users"),
 )
 rule_relations = (newest_of(userpermission.c.user_id, userpermission.c.rule_id == _rules.c.id, _rules).label("users"),)
-
-
-def ascending(identities: Iterable[int] | None) -> list[int]:
-    """A relation's ids, lowest first."""
-    return sorted(identities or ())

@@ -1,6 +1,6 @@
 """To-many relations as one value per row, so that a list takes one statement however long it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, FromClause, ScalarSelect, select
@@ -51,3 +51,13 @@ def newest_of(column: ColumnElement[int], condition: ColumnElement[bool], of: Fr
     """
     newest = select(column.label("id")).where(condition).order_by(column.desc()).limit(NEWEST).correlate(of).subquery()
     return select(json_list(newest.c.id)).scalar_subquery()
+
+
+def ascending(identities: Iterable[int] | None) -> list[int]:
+    """A relation's ids, lowest first."""
+    return sorted(identities or ())
+
+
+def newest_first(identities: Iterable[int] | None) -> list[int]:
+    """A relation's ids, highest first."""
+    return sorted(identities or (), reverse=True)

@@ -40,13 +40,3 @@ node_config = (
 def config_pairs(config: Iterable[tuple[int, tuple[str, str]]] | None) -> list[dict[str, str]]:
     """What a node told about itself, in the order in which it did."""
     return [{"key": key, "value": value} for _, (key, value) in sorted(config or ())]
-
-
-def ascending(identities: Iterable[int] | None) -> list[int]:
-    """A relation's ids, lowest first."""
-    return sorted(identities or ())
-
-
-def newest_first(identities: Iterable[int] | None) -> list[int]:
-    """A relation's ids, highest first."""
-    return sorted(identities or (), reverse=True)

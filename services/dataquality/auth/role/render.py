@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dataquality.auth.relations import ascending
+from dataquality.core.aggregates import ascending
 from dataquality.core.links import Links
 
 

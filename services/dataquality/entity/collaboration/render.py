@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from dataquality.core.aggregates import ascending, newest_first
 from dataquality.core.links import Links
 from dataquality.entity.lists import Render
-from dataquality.entity.relations import ascending, newest_first
 
 
 def collaboration_in(links: Links) -> Render:

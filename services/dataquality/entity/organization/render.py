@@ -3,9 +3,9 @@
 import base64
 from typing import Any
 
+from dataquality.core.aggregates import ascending, newest_first
 from dataquality.core.links import Links
 from dataquality.entity.lists import Render
-from dataquality.entity.relations import ascending, newest_first
 
 
 def encoded(public_key: bytes | None) -> str:
