@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
@@ -275,6 +275,7 @@ def test_what_is_not_one_address_is_no_recipient(recipient: str) -> None:
 
 
 @given(recipient=st.text(max_size=40), subject=st.text(max_size=40))
+@example(recipient="0000\x80\x80\x80\x80\x80\x80\u0800\U00010000\U00010000\U00010000:\U00010000", subject="")
 @settings(max_examples=150, deadline=None)
 def test_no_text_adds_a_line_to_the_head_or_a_recipient(recipient: str, subject: str) -> None:
     mail = _Row(recipient=recipient, subject=subject)

@@ -6,6 +6,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any
 
+from dataquality.core.mail import is_address
+
 
 class UnfitMail(ValueError):
     """What was to be sent cannot be a mail."""
@@ -18,6 +20,9 @@ def message_of(mail: Any, sender: str, reply_to: str) -> EmailMessage:
 
     Its id follows from the row: a mail that is sent twice after a crash is known as the same one.
     """
+    # The library would also take a group of addresses, and break the head when it folds the name of one.
+    if not is_address(mail.recipient):
+        raise UnfitMail(f"{UnfitMail.short}: its recipient is not one address")
     try:
         message = EmailMessage(policy=SMTP)
         message["From"] = sender
@@ -32,8 +37,6 @@ def message_of(mail: Any, sender: str, reply_to: str) -> EmailMessage:
         message.add_alternative(mail.html, subtype="html")
     except (ValueError, IndexError, AttributeError) as error:
         raise UnfitMail(f"{UnfitMail.short}: {error}") from error
-    if len(message["To"].addresses) != 1:
-        raise UnfitMail(f"{UnfitMail.short}: its recipient is not one address")
     return message
 
 
