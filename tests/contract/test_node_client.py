@@ -81,11 +81,11 @@ def test_a_newer_node_tells_how_it_is_set_up(server: Server, world: World, tmp_p
 def test_a_node_whose_key_is_unknown_gives_up(run: Run) -> None:
     answer = run("""
         try:
-            from vantage6.node.node_client import NodeClient
+            module = import_node("vantage6.node.node_client")
         except ImportError:
-            from vantage6.node.server_io import NodeClient
+            module = import_node("vantage6.node.server_io")
         try:
-            NodeClient(host, port, "/api").authenticate("a9b6b3a4-0000-4000-8000-000000000000")
+            module.NodeClient(host, port, "/api").authenticate("a9b6b3a4-0000-4000-8000-000000000000")
         except Exception as error:
             answer = [type(error).__name__, sent]
     """)
@@ -320,8 +320,7 @@ def test_a_newer_node_asks_who_sent_a_task(run_newer: Run, world: World) -> None
     first, second = world.sites
     answer = run_newer(
         """
-        from vantage6.node.node_client import NodeClient
-        client = NodeClient(host, port, "/api")
+        client = import_node("vantage6.node.node_client").NodeClient(host, port, "/api")
         client.authenticate(api_key)
         allowed = client.check_user_allowed_to_send_task
         answer = [

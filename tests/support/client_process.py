@@ -28,6 +28,7 @@ def main() -> None:
         "tell": party.tell,
         "sign_in": party.sign_in,
         "sent": party.sent,
+        "import_node": import_node,
     }
     names.update(order["arguments"])
     names["given"] = dict(names)
@@ -37,6 +38,12 @@ def main() -> None:
         traceback.print_exc()
         sys.exit(1)
     party.tell({"answer": names.get("answer")})
+
+
+def import_node(name: str) -> Any:
+    """A module of the node. Those of the newer one look for a Docker engine as they are imported; none is needed."""
+    importlib.import_module("docker").from_env = lambda *_: None
+    return importlib.import_module(name)
 
 
 class Party:

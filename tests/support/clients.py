@@ -172,9 +172,9 @@ def _begin(version: str, words: IO[str] | int) -> "subprocess.Popen[str]":
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of our own Python's, and no proxy between a client and this machine."""
+    """Nothing of our own Python's, no proxy between a client and this machine, and no Docker engine on any machine."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "DATAQUALITY_"))}
-    return kept | {"NO_PROXY": "*", "PYTHONUNBUFFERED": "1"}
+    return kept | {"NO_PROXY": "*", "PYTHONUNBUFFERED": "1", "DOCKER_HOST": "unix:///there/is/none"}
 
 
 def _order(script: str, server: Server, arguments: dict[str, Any]) -> str:

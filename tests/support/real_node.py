@@ -24,7 +24,7 @@ from typing import Any
 
 given: dict[str, Any] = globals()["given"]
 tell = given["tell"]
-node_module: Any = importlib.import_module("vantage6.node")
+node_module: Any = given["import_node"]("vantage6.node")
 IS_NEWER = not hasattr(node_module, "server_io")
 
 
