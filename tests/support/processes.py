@@ -36,12 +36,18 @@ class Account(TypedDict, total=False):
     extra_groups: list[int]
 
 
+def as_account(account: pwd.struct_passwd | None, *groups: int) -> Account:
+    """Arguments for subprocess that run it as this account, in no groups but its own and these; empty for ourselves."""
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": list(groups)}
+
+
 def unprivileged() -> Account:
     """Arguments for subprocess that give up root; empty when we are not root anyway."""
     if os.geteuid() != 0:
         return {}
-    account = pwd.getpwnam("nobody")
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    return as_account(pwd.getpwnam("nobody"))
 
 
 def give_away(*paths: Path) -> None:

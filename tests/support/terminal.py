@@ -11,10 +11,11 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from support.local import Home
+from support.processes import as_account
 
 SECONDS = 60
 ENTER = "\r"
@@ -36,12 +37,10 @@ class Terminal:
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
-        who = home.account
-        identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": groups} if who else {}
         variables = {name: value for name, value in home.variables.items() if name != "NO_COLOR"}
         self.process = subprocess.Popen(
             words, stdin=theirs, stdout=theirs if output is None else output, stderr=theirs, cwd="/",
-            env=variables | {"TERM": "xterm"} | more, preexec_fn=_own_terminal, **identity,
+            env=variables | {"TERM": "xterm"} | more, preexec_fn=_own_terminal, **as_account(home.account, *groups),
         )  # fmt: skip
         os.close(theirs)
         self._is_open = True
@@ -112,7 +111,7 @@ def _own_terminal() -> None:
 @contextlib.contextmanager
 def at_terminal(
     home: Home, *arguments: str, output: Path | None = None, groups: Sequence[int] = (), **more: str
-) -> Iterator[Terminal]:
+) -> Generator[Terminal]:
     """`vserver ARGUMENTS` at a terminal; its standard output may go to a file instead. `groups`: more than its own."""
     with open(output, "wb") if output else contextlib.nullcontext() as file:
         terminal = Terminal(
