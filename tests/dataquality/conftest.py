@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.databases import PostgresServer, SqliteFiles
-from support.services import ROOT, Api, Services, running_services
+from support.services import Api, Services, running_services
 from support.valkey import ValkeyServer
 
 
@@ -43,7 +43,7 @@ def services(request: pytest.FixtureRequest) -> Services:
 @pytest.fixture
 def root(services: Services) -> Api:
     """The first user, signed in."""
-    return services.login(*ROOT)
+    return services.root
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:

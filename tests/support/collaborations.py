@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from support.services import ROOT, Api, Services, unique
+from support.services import Api, Services, unique
 
 PASSWORD = "Abc-12345"
 IMAGE = "registry.example/average:1"
@@ -87,7 +87,7 @@ def new_site(services: Services, root: Api, collaboration_id: int, organization:
 
 def new_world(services: Services, sites: int = 2, **collaboration: Any) -> World:
     """A collaboration with that many organizations, each with a node."""
-    root = services.login(*ROOT)
+    root = services.root
     organizations = [root.made("/organization", {"name": unique("org")}) for _ in range(sites)]
     body = {"name": unique("col"), "organization_ids": [one["id"] for one in organizations], **collaboration}
     made = root.made("/collaboration", body)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ class Services:
     def anyone(self) -> Api:
         """A caller without a token."""
         return Api(self.addresses)
+
+    @cached_property
+    def root(self) -> Api:
+        """The first user, signed in once for all: checking a password costs more than most tests."""
+        return self.login(*ROOT)
 
     def login(self, username: str, password: str) -> Api:
         """A user signed in."""
