@@ -25,7 +25,7 @@ demo: $(STAMP) ## start a demonstration on this machine and compute a federated 
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMP) ## run the tests; with a Docker engine, the Docker tests too
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 soak: $(STAMP) ## run the long random tests, which `make test` leaves out
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(TESTS)

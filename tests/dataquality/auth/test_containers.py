@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from support.arrange import Arrangement, claims_of
+from support.arrange import Arrangement
 from support.services import Api, Services
+from support.tokens import claims_of
 
 
 @dataclass

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.arrange import PASSWORD, Arrangement, claims_of
+from support.arrange import PASSWORD, Arrangement
 from support.databases import SqliteFiles
 from support.gateway import behind_gateway
 from support.services import Services, running_services, unique
+from support.tokens import claims_of
 from support.valkey import ValkeyServer
 
 PER_ADDRESS, PER_ACCOUNT, WINDOW = 4, 7, 300

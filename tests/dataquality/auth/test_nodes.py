@@ -7,9 +7,10 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from support.arrange import Arrangement, claims_of
+from support.arrange import Arrangement
 from support.databases import PostgresServer
 from support.services import Api, Services, running_services
+from support.tokens import claims_of
 from support.valkey import ValkeyServer
 
 

@@ -3,19 +3,19 @@
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import httpx
-import jwt
 import pyotp
 import pytest
 
 from dataquality.dispatch.celery import JobQueue
 from dataquality.dispatch.names import SEND_MAIL
-from support.arrange import PASSWORD, Arrangement, at_once, claims_of
+from support.arrange import PASSWORD, Arrangement, at_once
 from support.databases import PostgresServer, SqliteFiles
 from support.mail import Mailbox, text_of, token_in
 from support.services import Services, running_services, unique
+from support.tokens import claims_of, signed
 from support.valkey import ValkeyServer
 from support.waiting import eventually
 
@@ -212,7 +212,7 @@ def test_tokens_are_good_for_one_purpose_only(ada: Person, there: Arrangement) -
 
 def test_the_fingerprint_in_a_token_cannot_be_chosen(ada: Person, there: Arrangement) -> None:
     token = ada.lost_token()
-    forged = cast(Any, jwt).encode(claims_of(token), secrets.token_urlsafe(32), "HS256")
+    forged = signed(claims_of(token), secrets.token_urlsafe(32))
     other = again(there, token, sub="1:" + claims_of(token)["sub"].partition(":")[2])
     for wrong in (forged, other):
         assert ada.post("reset", reset_token=wrong, password=NEW).status_code == 400
@@ -361,4 +361,4 @@ def test_who_asks_too_often_from_one_address_must_wait(
 
 def again(there: Arrangement, token: str, **changed: Any) -> str:
     """The same token with other claims, signed with the right key."""
-    return cast(Any, jwt).encode(claims_of(token) | changed, there.secret("reset_key"), "HS256")
+    return signed(claims_of(token) | changed, there.secret("reset_key"))

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from support.arrange import PASSWORD, Arrangement, at_once, claims_of
+from support.arrange import PASSWORD, Arrangement, at_once
 from support.services import Api, Services, unique
+from support.tokens import claims_of
 
 
 @pytest.fixture

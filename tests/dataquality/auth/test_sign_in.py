@@ -6,8 +6,9 @@ import bcrypt
 import httpx
 import pytest
 
-from support.arrange import PASSWORD, Arrangement, at_once, claims_of
+from support.arrange import PASSWORD, Arrangement, at_once
 from support.services import Services, unique
+from support.tokens import claims_of
 
 
 @pytest.fixture

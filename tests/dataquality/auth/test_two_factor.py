@@ -66,7 +66,7 @@ def test_the_first_sign_in_gives_the_secret_once_and_its_codes_then_sign_in(aski
     first = sign_in(asking, username)
     assert (first.status_code, first.json().keys()) == (200, {"qr_uri", "otp_secret", "msg"})
     assert "jwt-token" not in first.headers
-    secret, uri = first.json()["otp_secret"], urlsplit(first.json()["qr_uri"])
+    secret, uri = first.json()["otp_secret"], urlsplit(str(first.json()["qr_uri"]))
     assert (uri.scheme, uri.netloc) == ("otpauth", "totp")
     assert username in uri.path
     assert parse_qs(uri.query)["secret"] == [secret]

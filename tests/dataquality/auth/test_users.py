@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from support.arrange import PASSWORD, Arrangement, Grants, at_once, claims_of
+from support.arrange import PASSWORD, Arrangement, Grants, at_once
 from support.services import Api, Services, unique
+from support.tokens import claims_of
 
 
 def new_user(**differing: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ A_LINE = 200
 USUAL = {"LEVEL": "INFO", "USE_CONSOLE": "true", "FORMAT": "%(levelname)s %(name)s %(message)s"}
 
 
-def written(folder: Path, code: str, secrets: dict[str, str] | None = None, **logging: str) -> tuple[str, str]:
+def written(folder: Path, code: str, secrets: dict[str, str] | None = None, /, **logging: str) -> tuple[str, str]:
     """What a process of ours that runs `code` leaves in the file and on the console."""
     held = folder / "secrets"
     held.mkdir(exist_ok=True)
@@ -147,7 +147,8 @@ for number in range(400): log.info(f'line {number} of {os.getpid()}', filler='x'
 """
     with ThreadPoolExecutor(4) as pool:
         size = {"MAX_SIZE": "64", "BACKUP_COUNT": "9", "USE_CONSOLE": "false"}
-        list(pool.map(lambda _: written(tmp_path, code, **size), range(4)))
+        for process in [pool.submit(written, tmp_path, code, **size) for _ in range(4)]:
+            process.result()
     files = sorted(tmp_path.glob("server.log*"))
     lines = [line for file in files for line in file.read_text().splitlines()]
     assert len(files) > 2

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,7 @@ PARTS = ("worker", "beat")
 @pytest.fixture
 def quiet(
     sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
-) -> "tuple[Services, ValkeyServer]":
+) -> Iterator[tuple[Services, ValkeyServer]]:
     """A stack of the test's own in which nothing runs yet but Valkey."""
     valkey = ValkeyServer(tmp_path)
     with (

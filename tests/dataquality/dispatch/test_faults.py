@@ -89,7 +89,7 @@ async def test_a_worker_that_dies_between_emitting_and_marking_repeats_the_event
             database.execute("DROP FUNCTION dawdle")
         services.start("worker")
         await socket.hears("new_task", task["id"], times=2)
-        order = [name for name, arguments in socket.heard if name in ("task_created", "new_task")]
+        order = [name for name, _ in socket.heard if name in ("task_created", "new_task")]
         assert order == ["task_created", "new_task"] * 2
 
 

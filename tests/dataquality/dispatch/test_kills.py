@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import jwt
 from sqlalchemy import select, update
 
 from dataquality.model import KillWish
@@ -13,6 +12,7 @@ from support.collaborations import World, new_world
 from support.databases import sync_engine
 from support.services import Services
 from support.sockets import opened
+from support.tokens import signed
 from support.waiting import eventually
 
 END = {"result": "r", "finished_at": "2026-11-23T10:00:00"}
@@ -207,4 +207,4 @@ def service_token(services: Services) -> str:
     key = (Path(services.environment["DATAQUALITY_SECRETS"]) / "service_key").read_text()
     now = datetime.now(UTC)
     claims = {"sub": "entity", "purpose": "service", "iat": now, "exp": now + timedelta(minutes=1), "jti": "x"}
-    return jwt.encode(claims, key, "HS256")
+    return signed(claims, key)

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -103,7 +104,8 @@ def test_four_results_of_the_largest_size_at_once_stay_within_the_plans_limit(
 
 def answered(world: World, sizes: list[int], salt: str = "") -> tuple[int, list[str]]:
     """A task of which each site has given a result of so many bytes; and those results."""
-    task, texts = world.ask(*world.sites)["id"], []
+    task: int = world.ask(*world.sites)["id"]
+    texts: list[str] = []
     for site, size in zip(world.sites, sizes, strict=True):
         texts.append(f'{site.id} \u00e9\u4e2d\U0001f600 "\\\n{salt}' + "A" * size)
         [result] = site.open_results(task_id=task)
@@ -115,8 +117,8 @@ def answered(world: World, sizes: list[int], salt: str = "") -> tuple[int, list[
 @pytest.mark.parametrize("path", ["/result?task_id={}", "/task/{}/result", "/task/{}?include=results"])
 def test_a_list_of_large_results_comes_whole_and_in_order(world: World, path: str) -> None:
     task, texts = answered(world, [3 * MIB, 2 * MIB])
-    answer = world.researcher.get(path.format(task)).json()
-    results = answer["results"] if isinstance(answer, dict) else answer
+    answer: Any = world.researcher.get(path.format(task)).json()
+    results: list[dict[str, Any]] = answer if isinstance(answer, list) else answer["results"]
     assert sorted(result["result"] for result in results) == sorted(texts)
     by_log = {result["log"]: result["result"] for result in results}
     assert by_log == {f"log of {site.id}": text for site, text in zip(world.sites, texts, strict=True)}

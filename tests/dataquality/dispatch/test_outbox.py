@@ -5,10 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
-import redis
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisIsAway
 from sqlalchemy import func, insert, select, update
 
 from dataquality.core.database import create_autocommit_engine
@@ -28,7 +29,8 @@ class Listener:
     """Reads what is published, as an instance of the service would."""
 
     def __init__(self, url: str) -> None:
-        self._channel = redis.Redis.from_url(url, decode_responses=True).pubsub(ignore_subscribe_messages=True)
+        client = cast(Any, Redis).from_url(url, decode_responses=True)
+        self._channel = client.pubsub(ignore_subscribe_messages=True)
         self._channel.subscribe(CHANNEL)
         self._channel.get_message(timeout=5)
 
@@ -136,7 +138,7 @@ def test_a_redis_that_is_away_costs_nothing_but_time(database_url: str, tmp_path
     server = ValkeyServer(tmp_path)
     mine, sender = outbox(database_url), emitter(server.database(DATABASE))
     server.stop()
-    with pytest.raises(redis.exceptions.ConnectionError):
+    with pytest.raises(RedisIsAway):
         drain(mine, sender)
     assert unsent(database_url) == 2
     server.start()

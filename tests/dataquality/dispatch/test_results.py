@@ -146,7 +146,8 @@ def test_a_node_may_tell_the_failure_first_and_the_log_later(site: Site, path: s
 def test_of_two_answers_at_once_one_wins_and_the_other_is_told_so(site: Site, path: str):
     answers = [END | {"result": f"answer {number}", "status": "completed"} for number in range(6)]
     with ThreadPoolExecutor(6) as pool:
-        replies = list(pool.map(lambda answer: site.api.patch(path, json=answer), answers))
+        calls = [pool.submit(site.api.patch, path, json=answer) for answer in answers]
+        replies = [call.result() for call in calls]
     assert sorted(reply.status_code for reply in replies) == [200, 400, 400, 400, 400, 400]
     [won] = [reply.json() for reply in replies if reply.status_code == 200]
     assert site.api.get(path).json() == won

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 
 from support.collaborations import World, new_world
 from support.services import Services
 from support.sockets import Socket, opened
+from support.tokens import signed
 
 END = {"result": "r", "finished_at": "2026-11-23T10:00:00"}
 
@@ -34,7 +34,7 @@ def token_of(services: Services, **claims: Any) -> str:
     key = (Path(services.environment["DATAQUALITY_SECRETS"]) / "jwt_secret_key").read_text()
     now = datetime.now(UTC)
     common = {"iat": now, "nbf": now, "exp": now + timedelta(hours=1), "jti": "x", "type": "access", "fresh": False}
-    return jwt.encode({**common, "client_type": "node", "roles": [], **claims}, key, "HS256")
+    return signed({**common, "client_type": "node", "roles": [], **claims}, key)
 
 
 @pytest.mark.parametrize("transports", [["polling", "websocket"], ["polling"], ["websocket"]])
@@ -115,9 +115,7 @@ async def test_a_bad_token_is_told_in_both_shapes(common_world: World, services:
     token = {
         "expired": lambda: token_of(services, sub=node.node["id"], exp=past),
         "malformed": lambda: "not-a-token",
-        "foreign": lambda: jwt.encode(
-            {"sub": node.node["id"]}, "another key, and long enough for its purpose", "HS256"
-        ),
+        "foreign": lambda: signed({"sub": node.node["id"]}, "another key, and long enough for its purpose"),
         "refresh": lambda: node.api.tokens["refresh_token"],
         "of nobody": lambda: token_of(services, sub=999999999),
         "none": lambda: None,
@@ -236,9 +234,10 @@ async def test_a_newer_nodes_report_is_passed_on_with_the_ids_of_its_session(wor
 
 async def test_reports_about_the_results_of_others_and_nonsense_are_ignored(world: World, services: Services):
     [result] = world.ask(world.sites[1])["results"]
+    nonsense: list[Any] = [{"result_id": result["id"], "status": "crashed"}, {"result_id": 2**70}, {}, None, 7, []]
     async with opened(services, world.sites[0].api.token) as socket:
         for event in ("container_failed", "algorithm_status_change"):
-            for told in ({"result_id": result["id"], "status": "crashed"}, {"result_id": 2**70}, {}, None, 7, []):
+            for told in nonsense:
                 await socket.say(event, told)
         await socket.say("container_failed")
         await socket.say("no such event", {})

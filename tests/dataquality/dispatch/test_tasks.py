@@ -1,6 +1,6 @@
 """Asking: POST, GET and DELETE task (contract, rest-api.md section 3.1)."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -147,8 +147,10 @@ def test_results_are_included_on_request(common_world: World, word: str):
     task = common_world.ask(common_world.sites[0])
     nobody = common_world.ask(organizations=[])
     for path in (f"/task/{task['id']}", "/task", f"/collaboration/{common_world.id}/task"):
-        answer = common_world.researcher.get(path, params={"include": word}).json()
-        found = answer if isinstance(answer, dict) else next(one for one in answer if one["id"] == task["id"])
+        answer: Any = common_world.researcher.get(path, params={"include": word}).json()
+        found: Any = answer
+        if isinstance(answer, list):
+            found = next(one for one in cast(list[Any], answer) if one["id"] == task["id"])
         [result] = found["results"]
         assert result["organization"] == common_world.sites[0].id
         assert "task" not in result

@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import httpx
-import jwt
 import pytest
 
 from support.arrange import PASSWORD, Arrangement
 from support.services import Api, Services, unique
+from support.tokens import signed
 
 ACCESS = {"/user": "auth", "/node": "entity", "/task": "dispatch"}
-_encode = cast(Any, jwt).encode
 
 
 @dataclass
@@ -45,7 +44,7 @@ def with_purpose(there: Arrangement, secret: str, purpose: str, subject: Any) ->
     """A token of the server's own, for calls among its parts or for a mail."""
     now = datetime.now(UTC)
     claims = {"sub": subject, "purpose": purpose, "iat": now, "exp": now + timedelta(hours=1), "jti": unique("jti")}
-    return _encode(claims, there.secret(secret), "HS256")
+    return signed(claims, there.secret(secret))
 
 
 TOKENS: dict[str, Callable[[Cast], str | None]] = {
@@ -61,7 +60,7 @@ TOKENS: dict[str, Callable[[Cast], str | None]] = {
     "a container without a task": lambda cast: cast.there.token(cast.node_id, "container"),
     "a user of an unknown kind": lambda cast: cast.there.token(cast.user_id, "admin"),
     "a token of an unknown type": lambda cast: cast.there.token(cast.user_id, "user", type="reset"),
-    "an unsigned token": lambda cast: _encode({"sub": cast.user_id, "client_type": "user"}, None, "none"),
+    "an unsigned token": lambda cast: signed({"sub": cast.user_id, "client_type": "user"}, None, "none"),
     "no token": lambda _: None,
 }
 # Three addresses of the API (one a service), the refresh, and the internal one that tells rights.
