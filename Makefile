@@ -24,6 +24,7 @@ $(STAMP): requirements/dev.lock pyproject.toml tools/find-python
 demo: $(STAMP) ## start a demonstration on this machine and compute a federated mean
 	@$(BIN)/python examples/demo.py
 
+# One process more than a small machine has cores: many tests wait for what they started.
 test: $(STAMP) ## run the tests; with a Docker engine, the Docker tests too
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 

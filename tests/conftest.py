@@ -6,15 +6,40 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from support.databases import PostgresServer, SqliteFiles
+from support.databases import PostgresServer, SqliteFiles, database_home
 from support.valkey import ValkeyServer
+
+_LONGEST_FIRST = (
+    "end_to_end/test_compose_stack.py",
+    "faults/test_faults.py",
+    "end_to_end/test_local_stack.py",
+    "contract/test_node_client.py",
+    "faults/test_compose_faults.py",
+    "end_to_end/test_demo.py",
+    "vserver/stack/local/test_driver.py",
+    "vserver/commands/test_import.py",
+    "vserver/stack/compose/test_driver.py",
+    "docs/test_pages.py",
+    "dataquality/permissions/test_matrix.py",
+    "dataquality/dispatch/test_watchdog.py",
+    "docs/test_offline.py",
+)
+"""Files that take a minute or more, the longest first: one that began last would keep one process busy alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files are given out in this order (with `--no-loadscope-reorder`)."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(_LONGEST_FIRST)}
+    if gone := [str(path) for path in places if not path.exists()]:
+        raise pytest.UsageError(f"tests/conftest.py names files that are not there: {', '.join(gone)}")
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One Postgres server for all tests; give each its own database."""
     # Not in pytest's folder, which is closed to the account that Postgres runs as when we are root.
-    with TemporaryDirectory(prefix="dataquality-postgres-") as folder:
+    with TemporaryDirectory(prefix="dataquality-postgres-", dir=database_home()) as folder:
         server = PostgresServer(Path(folder))
         yield server
         server.stop()
