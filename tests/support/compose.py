@@ -4,7 +4,7 @@ import os
 import subprocess
 import textwrap
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,12 @@ def plan_of(found: Found) -> Plan:
 def document_of(found: Found, **more: Any) -> dict[str, Any]:
     """Its compose document."""
     paths = Paths(data="/d", log="/l", kept="/d/secrets", caddyfile="/d/compose/Caddyfile")
-    setting = Setting(**({"project": found.instance.id, "image": Image("ours:1"), "paths": paths} | more))
-    return compose_document(plan_of(found), setting)
+    setting: dict[str, Any] = {"project": found.instance.id, "image": Image("ours:1"), "paths": paths} | more
+    return compose_document(plan_of(found), Setting(**setting))
 
 
 @contextmanager
-def torn_down(found: Found) -> Iterator[ComposeDriver]:
+def torn_down(found: Found) -> Generator[ComposeDriver]:
     """A driver for the instance; afterwards nothing of it is left in the engine."""
     try:
         yield ComposeDriver(found.instance, found.loaded.settings)

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,7 +46,7 @@ class Stack:
 
 
 @contextmanager
-def started_stack() -> Iterator[Stack]:
+def started_stack() -> Generator[Stack]:
     """A whole stack with a Postgres of its own under the local driver, behind a proxy that this machine plays."""
     with new_home() as home:
         port = free_port()

@@ -11,12 +11,13 @@ import random
 import uuid
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import requests
 import schemathesis
 
+_schemathesis = cast(Any, schemathesis)
 _TOLD: dict[str, Any] = json.loads(os.environ.get("FUZZING", '{"tokens": {}, "kept": {}}'))
 _TOKENS: dict[str, str] = _TOLD["tokens"]
 _KEPT: dict[str, list[int]] = _TOLD["kept"]
@@ -31,7 +32,7 @@ _tally: Counter[str] = Counter()
 _enforced: set[str] = set()
 
 
-@schemathesis.auth(refresh_interval=None)
+@_schemathesis.auth(refresh_interval=None)
 class TokenOfAFittingCaller:
     """A user's token where users may call; else that of a node, or a refresh token."""
 
@@ -44,17 +45,17 @@ class TokenOfAFittingCaller:
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
 
 
-@schemathesis.hook
+@_schemathesis.hook
 def filter_case(_context: Any, case: Any) -> bool:
     """Leaves out what the description cannot say; see schemathesis.toml, section "Cases"."""
-    query = case.query or {}
-    headers = case.headers or {}
+    query: dict[str, Any] = case.query or {}
+    headers: Any = case.headers or {}
     key = str(headers.get("Idempotency-Key", "")) if hasattr(headers, "get") else ""
     is_short = len(urlencode(dict(query), doseq=True)) < _LONGEST_QUERY
     return is_short and ("per_page" not in query or bool(query.get("page"))) and key == key.strip()
 
 
-@schemathesis.hook
+@_schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     """Turns away from the fuzzer itself what would delete it or take away what it stands on."""
     # Failed sign-ins are limited by address. Behind a proxy of the operator's own, which this run plays, each has one.
@@ -96,11 +97,13 @@ def _spare_path(case: Any) -> None:
 def _spare_body(case: Any) -> None:
     # Its node would get another key, or be moved or deleted.
     takes_node = case.operation.path.endswith(("/collaboration/{identity}/node", "/recover/node"))
-    if takes_node and isinstance(case.body, dict) and str(case.body.get("id")) in map(str, _KEPT["node"]):
-        case.body = {**case.body, "id": _NOBODY}
+    body: Any = case.body
+    named = cast(dict[str, Any], body).get("id") if isinstance(body, dict) else None
+    if takes_node and str(named) in map(str, _KEPT["node"]):
+        case.body = {**body, "id": _NOBODY}
 
 
-@schemathesis.hook
+@_schemathesis.hook
 def after_call(_context: Any, case: Any, response: Any) -> None:
     """Counts the answers of each operation."""
     _tally[f"{case.operation.definition.raw['operationId']} {response.status_code}"] += 1

@@ -1,5 +1,6 @@
 """Import files of every shape, as hypothesis draws them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -62,7 +63,7 @@ def own_roles(draw: st.DrawFn, names: st.SearchStrategy[str]) -> list[dict[str, 
 
 @st.composite
 def user(
-    draw: st.DrawFn, username: str, organization: str, keys: list[tuple[str | None, str]], own: list[dict[str, Any]]
+    draw: st.DrawFn, username: str, organization: str, keys: Sequence[tuple[str | None, str]], own: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """A user of an organization that has these roles of its own; `keys` are all roles there are."""
     roles = [shortest(organization, key, own) for key in draw(st.lists(st.sampled_from(keys), max_size=3, unique=True))]

@@ -5,12 +5,23 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import socketio
+import socketio  # pyright: ignore[reportMissingTypeStubs]
 
 from support.services import Services
 
+_socketio = cast(Any, socketio)
 NAMESPACE = "/tasks"
 SECONDS = 30
+
+
+def new_client(**options: Any) -> Any:
+    """A client of the library, which is untyped; it is asynchronous."""
+    return _socketio.AsyncClient(**options)
+
+
+def new_blocking_client(**options: Any) -> Any:
+    """The same for a thread."""
+    return _socketio.Client(**options)
 
 
 class Socket:
@@ -18,7 +29,7 @@ class Socket:
 
     def __init__(self, *, reconnection: bool = False) -> None:
         self.heard: list[tuple[str, tuple[Any, ...]]] = []
-        self.client = socketio.AsyncClient(reconnection=reconnection, reconnection_delay_max=1)
+        self.client = new_client(reconnection=reconnection, reconnection_delay_max=1)
         self.client.on("*", self._hear, namespace=NAMESPACE)
         for event in ("connect", "disconnect"):
             self.client.on(event, self._noting(event), namespace=NAMESPACE)
@@ -49,7 +60,7 @@ class Socket:
 
     @property
     def _connection(self) -> Any:
-        return cast(Any, self.client).eio
+        return self.client.eio
 
     async def say(self, event: str, *arguments: Any) -> None:
         await self.client.emit(event, arguments, namespace=NAMESPACE)

@@ -29,8 +29,9 @@ class Listener:
     """Reads what is published, as an instance of the service would."""
 
     def __init__(self, url: str) -> None:
-        client = cast(Any, Redis).from_url(url, decode_responses=True)
-        self._channel = client.pubsub(ignore_subscribe_messages=True)
+        # A client that ends takes its connections along, so this one is kept.
+        self._client = cast(Any, Redis).from_url(url, decode_responses=True)
+        self._channel = self._client.pubsub(ignore_subscribe_messages=True)
         self._channel.subscribe(CHANNEL)
         self._channel.get_message(timeout=5)
 

@@ -51,7 +51,7 @@ def test_encrypted_may_be_left_out(root: Api) -> None:
     ],
 )  # fmt: skip
 def test_an_ill_typed_field_is_a_bad_request_that_names_it(root: Api, field: str, value: Any) -> None:
-    body = {"name": unique("x"), "organization_ids": [], "encrypted": False}
+    body: dict[str, Any] = {"name": unique("x"), "organization_ids": [], "encrypted": False}
     response = root.post("/collaboration", json=body | {field: value})
     assert response.status_code == 400
     assert any(key.startswith(field) for key in response.json()["message"])
@@ -59,7 +59,7 @@ def test_an_ill_typed_field_is_a_bad_request_that_names_it(root: Api, field: str
 
 @pytest.mark.parametrize("field", ["name", "organization_ids"])
 def test_a_missing_field_is_a_bad_request_that_names_it(root: Api, field: str) -> None:
-    body = {"name": unique("x"), "organization_ids": []}
+    body: dict[str, Any] = {"name": unique("x"), "organization_ids": []}
     del body[field]
     response = root.post("/collaboration", json=body)
     assert (response.status_code, set(response.json()["message"])) == (400, {field})
@@ -152,7 +152,7 @@ def test_a_collaboration_keeps_its_own_name_and_takes_no_other_s(root: Api, worl
 
 def calls(world: World) -> dict[str, tuple[str, str, Any]]:
     one = f"/collaboration/{world.collaboration}"
-    new = {"name": unique("new"), "organization_ids": []}
+    new: dict[str, Any] = {"name": unique("new"), "organization_ids": []}
     return {
         "create": ("POST", "/collaboration", new),
         "change": ("PATCH", one, {"encrypted": True}),
@@ -199,11 +199,10 @@ def test_an_unknown_id_is_not_found_before_the_permission_is_asked(world: World,
 
 def test_an_organization_joins_and_leaves(root: Api, world: World) -> None:
     path = f"/collaboration/{world.collaboration}/organization"
-    for _ in range(2):
-        response = root.post(path, json={"id": world.stranger})
+    for response in [root.post(path, json={"id": world.stranger}) for _ in range(2)]:
         assert response.status_code == 200
         assert [item["id"] for item in response.json()] == [world.own, world.partner, world.stranger]
-    assert response.json()[2] == root.get(f"/organization/{world.stranger}").json()
+        assert response.json()[2] == root.get(f"/organization/{world.stranger}").json()
     for _ in range(2):
         response = root.request("DELETE", path, json={"id": world.partner})
         assert (response.status_code, ids(response.json())) == (200, {world.own, world.stranger})

@@ -55,7 +55,7 @@ def test_recovery_without_a_name_and_without_an_address_is_malformed(world: Worl
 
 def test_what_cannot_be_done_as_things_stand_is_refused_and_not_called_malformed(world: World) -> None:
     name, task = unique("collaboration"), world.ask(world.sites[0])
-    body = {"name": name, "organization_ids": []}
+    body: dict[str, Any] = {"name": name, "organization_ids": []}
     assert world.root.post("/collaboration", json=body).is_success
     assert world.root.post("/kill/task", json={"id": task["id"]}).is_success
     for path, refused in (

@@ -1,8 +1,7 @@
 """The links of the description lead from a node to a task, its result and its ports."""
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -52,16 +51,16 @@ def named(given: dict[str, Any], place: str) -> dict[str, Any]:
 def evaluated(expression: Any, answer: Any) -> Any:
     """A runtime expression, or a structure of them."""
     if isinstance(expression, dict):
-        return {key: evaluated(value, answer) for key, value in expression.items()}
+        return {key: evaluated(value, answer) for key, value in cast(dict[str, Any], expression).items()}
     if isinstance(expression, list):
-        return [evaluated(value, answer) for value in expression]
+        return [evaluated(value, answer) for value in cast(list[Any], expression)]
     for step in expression.removeprefix(f"{BODY}/").split("/"):
         answer = answer[int(step) if isinstance(answer, list) else step]
     return answer
 
 
 @pytest.fixture(scope="module")
-def walker(stack: Stack) -> Iterator[Walker]:
+def walker(stack: Stack) -> Walker:
     return Walker(stack)
 
 
