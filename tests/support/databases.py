@@ -3,7 +3,7 @@
 import secrets
 import shutil
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,19 @@ from dataquality.jobs.migrate import migrate
 from support.processes import free_port, give_away, package_folder, stop, unprivileged, wait_until
 
 _TEMPLATE = "migrated"
-# A lost machine loses a test database: nothing is synced.
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+# A lost machine loses a test database: nothing is synced, and the log is kept for no standby.
+_FAST = (
+    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off",
+    "wal_level=minimal", "max_wal_senders=0", "max_wal_size=128MB",
+)  # fmt: skip
+_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 3_000_000_000
+
+
+def database_home() -> Path | None:
+    """Where the server's files cost least: in memory where there is enough of it, else the usual temporary folder."""
+    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES
+    return _MEMORY if roomy else None
 
 
 class PostgresServer:
@@ -29,7 +40,7 @@ class PostgresServer:
         self._data = folder / "data"
         self._log = folder / "postgres.log"
         self._process = self._start(folder)
-        self._template_is_there = False
+        self._templates: set[str] = set()
 
     def url(self, database: str = "postgres") -> str:
         """The SQLAlchemy URL of a database; good for synchronous and asynchronous engines alike."""
@@ -49,16 +60,28 @@ class PostgresServer:
     @contextmanager
     def migrated_database(self) -> Generator[str]:
         """The URL of a new database, migrated and seeded, dropped at the end."""
-        if not self._template_is_there:
-            self.execute(f"CREATE DATABASE {_TEMPLATE}")
-            migrate(self.url(_TEMPLATE))
-            self._template_is_there = True
+        if _TEMPLATE not in self._templates:
+            self._add_template(_TEMPLATE, "template1", migrate)
         with self._database(_TEMPLATE) as url:
+            yield url
+
+    @contextmanager
+    def prepared_database(self, name: str, prepare: Callable[[str], object]) -> Generator[str]:
+        """The URL of a copy of a migrated database that `prepare` filled, once for all of this name."""
+        if name not in self._templates:
+            with self.migrated_database() as url:
+                self._add_template(name, str(make_url(url).database), prepare)
+        with self._database(name) as url:
             yield url
 
     def stop(self) -> None:
         """End the server; clients are thrown out."""
         stop(self._process)
+
+    def _add_template(self, name: str, like: str, prepare: Callable[[str], object]) -> None:
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {like} STRATEGY FILE_COPY")
+        prepare(self.url(name))
+        self._templates.add(name)
 
     @contextmanager
     def _database(self, template: str) -> Generator[str]:
@@ -77,7 +100,8 @@ class PostgresServer:
         give_away(folder, self._data, password_file)
         subprocess.run(
             [self._binaries / "initdb", "-D", self._data, "-U", "postgres", "-A", "scram-sha-256",
-             "--pwfile", password_file, "-E", "UTF8", "--locale=C", "--no-sync"],
+             "--pwfile", password_file, "-E", "UTF8", "--locale=C", "--no-sync",
+             "-c", "scram_iterations=1"],
             check=True, capture_output=True, cwd=folder, **unprivileged(),
         )  # fmt: skip
         options = ["listen_addresses=127.0.0.1", f"port={self.port}", "unix_socket_directories=", *_FAST]
@@ -123,7 +147,6 @@ class SqliteFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._template = folder / "template.sqlite"
 
     @contextmanager
     def empty_database(self) -> Generator[str]:
@@ -138,10 +161,27 @@ class SqliteFiles:
     @contextmanager
     def migrated_database(self) -> Generator[str]:
         """The URL of a new database, migrated and seeded; gone at the end."""
-        if not self._template.exists():
-            migrate(f"sqlite:///{self._template}")
+        template = self._folder / f"{_TEMPLATE}.template"
+        if not template.exists():
+            migrate(f"sqlite:///{template}")
+        with self._copy(template) as url:
+            yield url
+
+    @contextmanager
+    def prepared_database(self, name: str, prepare: Callable[[str], object]) -> Generator[str]:
+        """The URL of a copy of a migrated database that `prepare` filled, once for all of this name."""
+        template = self._folder / f"{name}.template"
+        if not template.exists():
+            with self.migrated_database() as url:
+                prepare(url)
+                shutil.copy(make_url(url).database or "", template)
+        with self._copy(template) as url:
+            yield url
+
+    @contextmanager
+    def _copy(self, template: Path) -> Generator[str]:
         with self.empty_database() as url:
-            shutil.copy(self._template, make_url(url).database or "")
+            shutil.copy(template, make_url(url).database or "")
             yield url
 
 
