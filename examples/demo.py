@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -122,7 +122,7 @@ def import_document() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def running_nodes(server: str, folder: Path) -> Iterator[None]:
+def running_nodes(server: str, folder: Path) -> Generator[None]:
     """One example node per organization of the study, until the block ends."""
     document = yaml.safe_load((folder / "import.yaml").read_text(encoding="utf-8"))
     [study] = [entry for entry in document["collaborations"] if entry["name"] == STUDY]

@@ -18,7 +18,7 @@ from typing import Any
 
 import federated_mean
 import httpx
-import socketio
+import socketio  # pyright: ignore[reportMissingTypeStubs]
 
 NAMESPACE = "/tasks"
 
@@ -32,7 +32,7 @@ class Node:
         self._api_key = api_key
         self._data = data
         self._http = httpx.AsyncClient(timeout=30, trust_env=False)
-        self._socket = socketio.AsyncClient(reconnection=True, reconnection_delay_max=5)
+        self._socket: Any = socketio.AsyncClient(reconnection=True, reconnection_delay_max=5)
         self._work: asyncio.Queue[int | None] = asyncio.Queue()
         self._tokens: dict[str, Any] = {}
         self._identity: dict[str, Any] = {}

@@ -4,12 +4,12 @@ import os
 import pwd
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def throw_away_account() -> Iterator[pwd.struct_passwd | None]:
+def throw_away_account() -> Generator[pwd.struct_passwd | None]:
     """An ordinary account that is gone afterwards; None where we are an ordinary user ourselves."""
     if os.geteuid() != 0:
         yield None

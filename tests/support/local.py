@@ -10,12 +10,13 @@ import tempfile
 import textwrap
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from support.processes import as_account
 from vserver.config.instance import Found, configuration_at, find_instance
 from vserver.stack.driver import StackStatus
 from vserver.stack.local.driver import LocalDriver
@@ -65,17 +66,15 @@ class Home:
         self, *arguments: str, python: Path = Path(sys.executable), **more: str
     ) -> "subprocess.CompletedProcess[str]":
         """Run the command as the home's owner."""
-        who = self.account
-        identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
         return subprocess.run(
             [str(python), "-m", "vserver", *arguments],
             capture_output=True, text=True, check=False, timeout=300, cwd="/",
-            env=self.variables | more, stdin=subprocess.DEVNULL, **identity,
+            env=self.variables | more, stdin=subprocess.DEVNULL, **as_account(self.account),
         )  # fmt: skip
 
 
 @contextmanager
-def new_home(account: pwd.struct_passwd | None = None) -> Iterator[Home]:
+def new_home(account: pwd.struct_passwd | None = None) -> Generator[Home]:
     """A home that is gone afterwards, with all that still runs in it."""
     folder = Path(tempfile.mkdtemp(prefix="vserver-test-"))
     folder.chmod(0o755)

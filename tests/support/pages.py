@@ -15,6 +15,7 @@ import typer.main
 
 from support.clients import python_of
 from support.local import Home
+from support.processes import as_account
 from vserver.main import build_app
 
 ROOT = Path(__file__).parents[2]
@@ -146,12 +147,10 @@ class Reader:
     def shell(self, text: str, place: str, expected: int = 0) -> str:
         """Run lines of shell, without a terminal; what they wrote. Variables stay for the page's next lines."""
         text = f"set -a\n{text}\nenv -0 > .variables"
-        who = self.home.account
-        identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", text],
             cwd=self.folder, env=self.variables | self._set, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, check=False, timeout=_SECONDS, **identity,
+            stderr=subprocess.STDOUT, text=True, check=False, timeout=_SECONDS, **as_account(self.home.account),
         )  # fmt: skip
         assert done.returncode == expected, f"{place} ended with {done.returncode}:\n{text}\n{done.stdout}"
         self._set = dict(
