@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 
 from support.accounts import throw_away_account
 from support.local import Home, modes_above, new_home, processes_below, wait_for
-from support.processes import free_port
+from support.processes import as_account, free_port
 
 EXAMPLE = Path(__file__).parents[1] / "vserver" / "config" / "data" / "example-config.yaml"
 ALL = {"postgres", "redis", "migrate", "auth", "entity", "dispatch", "worker", "beat", "gateway"}
@@ -36,11 +38,34 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
             yield made
 
 
-@pytest.fixture
-def user_home() -> Iterator[Home]:
-    """The home of an ordinary user, where it makes no difference whose it is."""
-    with throw_away_account() as account, new_home(account) as made:
-        yield made
+@dataclass
+class Running:
+    """A stack with its own Postgres, of an ordinary user: where it makes no difference whose it is."""
+
+    home: Home
+    name: str
+    started: dict[str, Any]
+
+    @property
+    def address(self) -> str:
+        return str(self.started["address"])
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """One stack for all tests that leave it running, even if they put it out for a while."""
+    with throw_away_account() as account, new_home(account) as home:
+        name = new_instance(home)
+        yield Running(home, name, start(home, name))
+
+
+@pytest.fixture(scope="module")
+def example(running: Running) -> dict[str, Any]:
+    """The manual's example, started beside the other."""
+    folder = running.home.folder / "config" / "dataquality" / "server"
+    (folder / "example.yaml").write_text(EXAMPLE.read_text())
+    running.home.give()
+    return start(running.home, "example", "-p", str(free_port()), "--ip", "127.0.0.1")
 
 
 def ok(done: "subprocess.CompletedProcess[str]") -> str:
@@ -63,11 +88,9 @@ def status(home: Home, name: str) -> tuple[int, dict[str, Any]]:
 
 
 def running_vserver(home: Home, *arguments: str) -> "subprocess.Popen[str]":
-    who = home.account
-    identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
     return subprocess.Popen(
         [sys.executable, "-m", "vserver", *arguments],
-        env=home.variables, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **identity,
+        env=home.variables, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **as_account(home.account),
     )  # fmt: skip
 
 
@@ -86,6 +109,11 @@ def nothing_left(home: Home) -> bool:
 
 def secrets_of(home: Home) -> list[str]:
     return [path.read_text() for path in home.folder.rglob("dev/secrets/*") if not path.name.startswith(".")]
+
+
+def open_to_others(path: Path, top: Path) -> bool:
+    inner = [folder for folder in path.parents if folder.is_relative_to(top)]
+    return bool(path.stat().st_mode & stat.S_IROTH) and all(folder.stat().st_mode & stat.S_IXOTH for folder in inner)
 
 
 def test_a_stack_starts_answers_shows_no_secret_and_stops_without_a_trace(home: Home) -> None:
@@ -110,6 +138,10 @@ def test_a_stack_starts_answers_shows_no_secret_and_stops_without_a_trace(home: 
     for log in (*home.folder.rglob("*.log"), *home.folder.rglob("*.sh"), *home.folder.rglob("*.conf")):
         if log.parent.parent.name != "secrets":
             assert not [value for value in values if value in log.read_text(errors="replace")], log
+    for path in home.folder.rglob("*"):
+        if path.is_file() and open_to_others(path, home.folder):
+            content = path.read_bytes()
+            assert not [value for value in values if value.encode() in content], path
     assert not any(process.uids().effective == 0 for process in processes_below(home.folder))
 
     stop(home, name)
@@ -118,74 +150,33 @@ def test_a_stack_starts_answers_shows_no_secret_and_stops_without_a_trace(home: 
     assert status(home, name)[0] == 1
 
 
-def test_each_component_that_is_killed_comes_back_and_a_killed_supervisor_is_put_right(home: Home) -> None:
-    name = new_instance(home)
-    before = pids(start(home, name))
-    for component in KILLABLE:
-        os.kill(before[component], signal.SIGKILL)
-    wait_for(lambda: status(home, name)[1]["state"] == "running", 60)
-    after = pids(status(home, name)[1])
-    assert all(after[component] != before[component] for component in KILLABLE)
-
-    (keeper,) = [process for process in processes_below(home.folder) if "supervisor.supervisord" in process.cmdline()]
-    keeper.kill()
-    wait_for(lambda: status(home, name)[1]["state"] == "orphaned")
-    code, orphaned = status(home, name)
-    assert code == 1
-    assert "vserver start" in orphaned["remedy"]
-    assert start(home, name)["state"] == "running"
-    stop(home, name)
-    assert nothing_left(home)
+def test_a_start_that_is_interrupted_leaves_nothing() -> None:
+    with throw_away_account() as account, new_home(account) as home:
+        process = running_vserver(home, "start", "-n", new_instance(home), "--user", "--driver", "local")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "migrate is done" in line:
+                process.terminate()
+                break
+        assert process.wait(60) == 130
+        wait_for(lambda: nothing_left(home))
 
 
-def test_a_second_start_tells_that_it_runs_and_an_instance_beside_it_has_its_own_address(user_home: Home) -> None:
-    first, second = new_instance(user_home), new_instance(user_home, "uri: sqlite:///mine.sqlite")
-    one, two = start(user_home, first), start(user_home, second)
-    assert one["address"] != two["address"]
-    again = start(user_home, first)
+def test_a_second_start_tells_that_it_runs_and_one_at_its_address_who_holds_it(running: Running) -> None:
+    again = start(running.home, running.name)
     assert again["was_running"]
-    assert pids(again) == pids(one)
-    port = str(httpx.URL(one["address"]).port)
-    taken = user_home.vserver("start", "-n", new_instance(user_home), "--user", "--driver", "local", "-p", port)
+    assert pids(again) == pids(running.started)
+    port, other = str(httpx.URL(running.address).port), new_instance(running.home)
+    taken = running.home.vserver("start", "-n", other, "--user", "--driver", "local", "-p", port)
     assert taken.returncode == 1
     assert "is held by process" in taken.stderr
     assert "hint: " in taken.stderr
-    ok(user_home.vserver("stop", "--all", "--user"))
-    assert nothing_left(user_home)
 
 
-def test_the_manuals_example_starts_as_it_stands(user_home: Home) -> None:
-    folder = user_home.folder / "config" / "dataquality" / "server"
-    folder.mkdir(parents=True)
-    (folder / "example.yaml").write_text(EXAMPLE.read_text())
-    user_home.give()
-    started = start(user_home, "example", "-p", str(free_port()), "--ip", "127.0.0.1")
-    assert started["environment"] == "test"
-    assert "postgres" not in pids(started)
-    assert list(user_home.folder.rglob("example/test/test.sqlite"))
-    assert list(user_home.folder.rglob("test.log"))
-    stop(user_home, "example")
-    assert nothing_left(user_home)
-
-
-def test_a_start_that_is_interrupted_leaves_nothing(home: Home) -> None:
-    name = new_instance(home)
-    process = running_vserver(home, "start", "-n", name, "--user", "--driver", "local")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "migrate is done" in line:
-            process.terminate()
-            break
-    assert process.wait(60) == 130
-    wait_for(lambda: nothing_left(home))
-
-
-def test_an_attached_start_shows_the_logs_and_detaching_leaves_the_server_running(user_home: Home) -> None:
-    name = new_instance(user_home, "uri: sqlite:///server.sqlite")
-    start(user_home, name)
-    process = running_vserver(user_home, "start", "-n", name, "--user", "--attach")
+def test_an_attached_start_shows_the_logs_and_detaching_leaves_the_server_running(running: Running) -> None:
+    process = running_vserver(running.home, "start", "-n", running.name, "--user", "--attach")
     assert process.stdout is not None
-    log = next(user_home.folder.rglob("*-entity.log"))
+    log = next(running.home.folder.rglob("*-entity.log"))
     for _ in process.stdout:
         break  # the answer, after which the logs follow
     with log.open("a") as file:
@@ -193,18 +184,53 @@ def test_an_attached_start_shows_the_logs_and_detaching_leaves_the_server_runnin
     assert any("entity" in line and "a line for whoever looks" in line for line in process.stdout)
     process.terminate()
     assert process.wait(60) == 0
-    assert status(user_home, name)[1]["state"] == "running"
-    stop(user_home, name)
+    assert status(running.home, running.name)[1]["state"] == "running"
 
 
-def test_the_gateway_waits_for_a_service_that_comes_back(user_home: Home) -> None:
-    name = new_instance(user_home, "uri: sqlite:///server.sqlite")
-    started = start(user_home, name)
-    psutil.Process(pids(started)["entity"]).kill()
+def test_the_gateway_waits_for_a_service_that_comes_back(running: Running) -> None:
+    psutil.Process(pids(status(running.home, running.name)[1])["entity"]).kill()
     answers: list[int] = []
     deadline = time.monotonic() + 60
     while 401 not in answers[-1:] and time.monotonic() < deadline:
-        answers.append(httpx.get(f"{started['address']}/organization", timeout=20).status_code)
+        answers.append(httpx.get(f"{running.address}/organization", timeout=20).status_code)
     assert answers[-1] == 401
     assert set(answers) <= {401, 502, 503}
-    stop(user_home, name)
+    wait_for(lambda: status(running.home, running.name)[1]["state"] == "running", 60, pause=2)
+
+
+def test_each_component_that_is_killed_comes_back_and_a_killed_supervisor_is_put_right(running: Running) -> None:
+    home, name = running.home, running.name
+    before = pids(status(home, name)[1])
+    for component in KILLABLE:
+        os.kill(before[component], signal.SIGKILL)
+    wait_for(lambda: status(home, name)[1]["state"] == "running", 60, pause=2)
+    after = pids(status(home, name)[1])
+    assert all(after[component] != before[component] for component in KILLABLE)
+
+    (keeper,) = [process for process in processes_below(home.folder) if "supervisor.supervisord" in process.cmdline()]
+    keeper.kill()
+    wait_for(lambda: status(home, name)[1]["state"] == "orphaned", pause=1)
+    code, orphaned = status(home, name)
+    assert code == 1
+    assert {part["name"] for part in orphaned["components"]} == ALL - {"migrate"}
+    assert "vserver start" in orphaned["remedy"]
+    again = start(home, name)
+    assert again["state"] == "running"
+    assert all(pids(again)[component] != after[component] for component in KILLABLE)
+
+
+def test_the_manuals_example_starts_as_it_stands(running: Running, example: dict[str, Any]) -> None:
+    assert example["environment"] == "test"
+    assert "postgres" not in pids(example)
+    assert list(running.home.folder.rglob("example/test/test.sqlite"))
+    assert list(running.home.folder.rglob("test.log"))
+
+
+def test_instances_beside_each_other_answer_each_by_itself_until_stop_all(
+    running: Running, example: dict[str, Any]
+) -> None:
+    assert running.address != example["address"]
+    for address in (running.address, example["address"]):
+        assert httpx.get(f"{address}/health").json() == {"database": True}
+    ok(running.home.vserver("stop", "--all", "--user"))
+    assert nothing_left(running.home)

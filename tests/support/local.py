@@ -130,12 +130,12 @@ def silent(_: str) -> None:
     """Progress that nobody wants to see."""
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
-    """Return when `what` holds; fail after `seconds`."""
+def wait_for(what: Callable[[], bool], seconds: float = 30, pause: float = 0.2) -> None:
+    """Return when `what` holds; fail after `seconds`. `pause`: seconds between two looks, more for costly ones."""
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, f"did not come true within {seconds} seconds"
-        time.sleep(0.2)
+        time.sleep(pause)
 
 
 def pid_of(status: StackStatus, name: str) -> int:

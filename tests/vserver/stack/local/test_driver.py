@@ -4,7 +4,6 @@ import io
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import threading
@@ -17,7 +16,6 @@ import pytest
 from support.local import (
     Home,
     driver_of,
-    modes_above,
     pid_of,
     processes_below,
     silent,
@@ -68,14 +66,6 @@ def test_a_start_waits_until_all_is_healthy_and_a_stop_leaves_nothing(home: Home
     assert nothing_left(home)
 
 
-def test_a_running_stack_is_left_alone(home: Home) -> None:
-    driver = local_driver(home)
-    first = start(driver)
-    second = start(driver)
-    assert [part.pid for part in first.components] == [part.pid for part in second.components]
-    driver.stop(silent)
-
-
 def test_a_database_of_its_own_and_its_secrets_survive_a_stop(home: Home) -> None:
     driver = local_driver(home, "description: with its own Postgres")
     start(driver)
@@ -85,34 +75,6 @@ def test_a_database_of_its_own_and_its_secrets_survive_a_stop(home: Home) -> Non
     assert kept == {path.name: path.read_text() for path in home.folder.rglob("dev/secrets/*") if path.name[0] != "."}
     assert {"postgres_password", "jwt_secret_key"} <= kept.keys()
     driver.stop(silent)
-
-
-def test_every_component_that_is_killed_comes_back(home: Home) -> None:
-    driver = local_driver(home, "description: with its own Postgres")
-    before = start(driver)
-    killed = {name: pid_of(before, name) for name in ALL - {"migrate"}}
-    for pid in killed.values():
-        os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: driver.status().state == "running")
-    after = driver.status()
-    assert all(pid_of(after, name) != pid for name, pid in killed.items())
-    driver.stop(silent)
-    assert nothing_left(home)
-
-
-def test_a_killed_supervisor_is_told_by_status_and_put_right_by_start(home: Home) -> None:
-    driver = local_driver(home)
-    before = start(driver)
-    supervisor_of(home).kill()
-    wait_for(lambda: driver.status().state == "orphaned")
-    orphaned = driver.status()
-    assert {part.name for part in orphaned.components} == ALL - {"migrate", "postgres"}
-    assert "vserver start" in orphaned.remedy
-    after = start(driver)
-    assert after.state == "running"
-    assert not psutil.pid_exists(pid_of(before, "auth")) or pid_of(before, "auth") != pid_of(after, "auth")
-    driver.stop(silent)
-    assert nothing_left(home)
 
 
 def test_a_killed_supervisor_is_put_right_by_stop(home: Home) -> None:
@@ -199,17 +161,6 @@ def test_an_address_that_the_machine_does_not_have_is_refused(home: Home) -> Non
     assert nothing_left(home)
 
 
-def test_two_instances_run_beside_each_other(home: Home) -> None:
-    drivers = [local_driver(home, "description: one"), local_driver(home, "description: two")]
-    for driver in drivers:
-        assert start(driver).state == "running"
-    assert drivers[0].status().address != drivers[1].status().address
-    drivers[0].stop(silent)
-    assert drivers[1].status().state == "running"
-    drivers[1].stop(silent)
-    assert nothing_left(home)
-
-
 def test_two_starts_at_once_end_with_one_running_stack(home: Home) -> None:
     driver = local_driver(home)
     answers: list[str] = []
@@ -247,30 +198,6 @@ def test_a_data_folder_with_a_long_and_odd_name_is_no_hindrance(home: Home) -> N
     driver.stop(silent)
     assert nothing_left(home)
     assert not list(Path("/tmp").glob(f"vserver-{os.getuid()}-*/*"))
-
-
-def test_no_secret_is_seen_from_outside_and_no_folder_above_changes(home: Home) -> None:
-    before = modes_above(home.folder)
-    driver = local_driver(home, "description: with its own Postgres")
-    start(driver)
-    values = [path.read_text() for path in home.folder.rglob("dev/secrets/*") if not path.name.startswith(".")]
-    assert len(values) >= 6
-    seen: list[str] = []
-    for process in processes_below(home.folder):
-        seen += process.cmdline()
-        seen += process.environ().values()
-    assert not [value for value in values if any(value in text for text in seen)]
-    for path in home.folder.rglob("*"):
-        if path.is_file() and _open_to_others(path, home.folder):
-            content = path.read_bytes()
-            assert not [value for value in values if value.encode() in content], path
-    assert modes_above(home.folder) == before
-    driver.stop(silent)
-
-
-def _open_to_others(path: Path, top: Path) -> bool:
-    inner = [folder for folder in path.parents if folder.is_relative_to(top)]
-    return bool(path.stat().st_mode & stat.S_IROTH) and all(folder.stat().st_mode & stat.S_IXOTH for folder in inner)
 
 
 def test_a_job_gets_its_input_and_the_environment_of_migrate(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
