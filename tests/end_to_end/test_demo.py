@@ -1,18 +1,17 @@
 """`make demo` in a fresh clone: by an ordinary user, and by root where its account may not look."""
 
 import os
-import pwd
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.accounts import throw_away_account
 from support.local import Home, new_home, processes_below
+from support.processes import as_account
 
 pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parents[2]
@@ -20,7 +19,7 @@ MEAN = 132.178
 """Of the column `systolic` over the three files in examples/data together: 9649 over 73 patients."""
 
 
-@pytest.fixture(params=["user", pytest.param("root", marks=pytest.mark.root)])
+@pytest.fixture(params=["user", pytest.param("root", marks=[pytest.mark.root, pytest.mark.soak])])
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     """The home of an ordinary user, and one that root uses."""
     if request.param == "root":
@@ -48,19 +47,15 @@ def make(home: Home, clone: Path, target: str) -> "subprocess.CompletedProcess[s
     pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "REQUESTS_"))}
     return subprocess.run(
         ["make", target], cwd=clone, env=home.variables | pip, capture_output=True, text=True, check=False,
-        timeout=800, stdin=subprocess.DEVNULL, **identity(home.account),
+        timeout=800, stdin=subprocess.DEVNULL, **as_account(home.account),
     )  # fmt: skip
 
 
 def vserver(home: Home, clone: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [clone / ".venv/bin/vserver", *arguments], cwd="/" if home.account is None else clone, env=home.variables,
-        capture_output=True, text=True, check=False, timeout=300, **identity(home.account),
+        capture_output=True, text=True, check=False, timeout=300, **as_account(home.account),
     )  # fmt: skip
-
-
-def identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
 
 
 def test_make_demo_in_a_fresh_clone_computes_a_federated_mean_and_may_be_repeated(home: Home) -> None:
