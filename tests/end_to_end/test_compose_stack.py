@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ import yaml
 from support.accounts import throw_away_account
 from support.compose import docker, require_engine
 from support.local import Home, new_home, wait_for
-from support.processes import free_port
+from support.processes import Account, as_account, free_port
 from support.terminal import CTRL_D, ENTER, at_terminal
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -63,15 +63,13 @@ class Operator:
         return json.loads(ok(self.vserver("files", "-n", name, "--user", "--json")))["data"]
 
 
-def identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
+def identity(account: pwd.struct_passwd | None) -> Account:
     """An ordinary account in the group of the engine's socket."""
-    if account is None:
-        return {}
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [grp.getgrnam("docker").gr_gid]}
+    return as_account(account, *([grp.getgrnam("docker").gr_gid] if account else ()))
 
 
 @contextmanager
-def operator(account: pwd.struct_passwd | None) -> Iterator[Operator]:
+def operator(account: pwd.struct_passwd | None) -> Generator[Operator]:
     """An operator with a home; afterwards nothing of it is left in the engine."""
     with new_home(account) as home:
         try:

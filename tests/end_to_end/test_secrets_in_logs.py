@@ -13,7 +13,6 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 import httpx
 import pytest
-import socketio
 
 from support.accounts import throw_away_account
 from support.codes import code_of, wait_for_time
@@ -21,6 +20,7 @@ from support.databases import PostgresServer
 from support.local import Home, new_home
 from support.mail import USERNAME, Mailbox, text_of, token_in
 from support.processes import free_port
+from support.sockets import new_client
 from support.waiting import eventually
 
 _PIECE = 12
@@ -262,7 +262,7 @@ class Scenario:
     async def hear(self, token: str, transport: str) -> None:
         wrong = self.run.secret("wrong socket token", f"{token[:-20]}{secrets.token_urlsafe(15)}")
         for shown in (token, wrong):
-            client = socketio.AsyncClient(reconnection=False)
+            client = new_client(reconnection=False)
             headers = {"Authorization": f"Bearer {shown}"}
             url = self.api.removesuffix("/api")
             await client.connect(url, headers=headers, namespaces=["/tasks"], transports=[transport], wait_timeout=30)

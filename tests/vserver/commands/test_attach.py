@@ -12,7 +12,7 @@ import pytest
 
 from support.accounts import throw_away_account
 from support.local import Home, new_home, wait_for
-from support.processes import free_port
+from support.processes import as_account, free_port
 from support.terminal import CTRL_C, ENTER, at_terminal
 
 
@@ -71,12 +71,10 @@ def test_each_part_has_its_colour_and_ctrl_c_leaves_the_server_running(home: Hom
 
 
 def attached(home: Home, *arguments: str) -> "subprocess.Popen[str]":
-    who = home.account
-    identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
     return subprocess.Popen(
         [sys.executable, "-m", "vserver", "attach", "--user", *arguments],
         env={name: value for name, value in home.variables.items() if name != "NO_COLOR"}, cwd="/",
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **identity,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **as_account(home.account),
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def every_command() -> Iterator[list[str]]:
     from typer.main import get_command
 
     def below(command: object, words: list[str]) -> Iterator[list[str]]:
-        children = getattr(command, "commands", None)
+        children: dict[str, object] | None = getattr(command, "commands", None)
         if children is None:
             yield words
         for name, child in (children or {}).items():

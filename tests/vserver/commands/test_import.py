@@ -4,20 +4,19 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import socketio
 import yaml
 
 from support.accounts import throw_away_account
 from support.importing import FIRST_KEY, GOOD, SECOND_KEY
 from support.local import Home, new_home, wait_for
 from support.processes import free_port
+from support.sockets import new_blocking_client
 from support.terminal import at_terminal
 
 LIVE_KEY = "123e4567-e89b-12d3-a456-426614174099"
@@ -241,10 +240,10 @@ def test_example_tasks_reach_a_node_that_is_connected(home: Home, instance: str)
 
 
 @contextmanager
-def connected(address: str, token: str, heard: list[int]) -> Iterator[None]:
+def connected(address: str, token: str, heard: list[int]) -> Generator[None]:
     """A node's socket; what it hears of new tasks."""
-    client: Any = socketio.Client()
-    client.on("new_task", lambda task_id: heard.append(task_id), namespace="/tasks")
+    client = new_blocking_client()
+    client.on("new_task", heard.append, namespace="/tasks")
     root = address.removesuffix("/api")
     client.connect(root, headers={"Authorization": f"Bearer {token}"}, namespaces=["/tasks"], wait_timeout=30)
     try:

@@ -6,7 +6,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -390,7 +390,7 @@ class TestAFileThatIsThere:
 def _flat(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{above}{key}.")
+            yield from _flat(cast(dict[str, Any], value), f"{above}{key}.")
         elif isinstance(value, list):
             yield f"{above}{key}", json.dumps(value)
         else:

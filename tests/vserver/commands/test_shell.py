@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ import pytest
 
 from support.accounts import throw_away_account
 from support.local import Home, new_home, processes_below, wait_for
-from support.processes import free_port
+from support.processes import as_account, free_port
 from support.terminal import CTRL_C, CTRL_D, ENTER, Terminal, at_terminal
 
 
@@ -29,17 +29,15 @@ class Server:
 
     def shell(self, *options: str, code: str | None = None) -> "subprocess.CompletedProcess[str]":
         """Without a terminal, with this on standard input."""
-        who = self.home.account
-        identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
         return subprocess.run(
             [sys.executable, "-m", "vserver", *self.words, *options],
             input=code or "", capture_output=True, text=True, check=False, timeout=120, cwd="/",
-            env=self.home.variables, **identity,
+            env=self.home.variables, **as_account(self.home.account),
         )  # fmt: skip
 
 
 @contextmanager
-def running(home: Home, keys: str = "", environment: str = "dev") -> Iterator[Server]:
+def running(home: Home, keys: str = "", environment: str = "dev") -> Generator[Server]:
     """A server of this home with these keys."""
     name = home.configure(f"description: x\nip: 127.0.0.1\nport: {free_port()}\n{keys}", environment=environment)
     started = home.vserver("start", "-n", name, "--user", "--driver", "local")
@@ -170,11 +168,10 @@ def test_code_that_fails_says_so_and_ends_so(server: Server, code: str, ends_wit
 
 def test_a_secret_in_code_on_standard_input_is_in_no_list_of_processes(server: Server) -> None:
     waiting = 'secret = "a-secret-in-code"\nimport time\nprint("there", flush=True)\ntime.sleep(60)\n'
-    who = server.home.account
-    identity = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
     process = subprocess.Popen(
         [sys.executable, "-m", "vserver", *server.words],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=server.home.variables, cwd="/", **identity,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=server.home.variables, cwd="/",
+        **as_account(server.home.account),
     )  # fmt: skip
     try:
         assert process.stdin is not None and process.stdout is not None

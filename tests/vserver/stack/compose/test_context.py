@@ -1,9 +1,11 @@
 """What the image is built from is the same, whether it comes from the checkout or from the wheel."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from vserver.stack.compose.context import Sources, sources
 
@@ -39,7 +41,7 @@ def test_the_wheel_carries_the_same_files(tmp_path: Path) -> None:
     def described(*folders: Path) -> list[object]:
         path = os.pathsep.join(map(str, folders))
         answer = run(sys.executable, "-c", _PRINT, env=os.environ | {"PYTHONPATH": path}, cwd=tmp_path)
-        return __import__("json").loads(answer)
+        return json.loads(answer)
 
     from_wheel = described(installed)
     from_checkout = described(copy / "cli", copy / "services")
@@ -57,7 +59,7 @@ def test_a_changed_file_changes_the_fingerprint(tmp_path: Path) -> None:
     assert found.fingerprint() != before
 
 
-def run(*command: str, **more: object) -> str:
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **more)  # type: ignore[call-overload]
+def run(*command: str, **more: Any) -> str:
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **more)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout

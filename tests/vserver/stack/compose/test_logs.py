@@ -76,4 +76,4 @@ def test_where_nothing_goes_to_the_console_the_log_file_is_shown(tmp_path: Path)
 
         with pytest.raises(Enough):
             driver.follow_logs(LogsWanted(("auth", "dispatch"), None, None), on_line)
-        assert not [line for name, line in seen if "entity" in line]
+        assert not [line for _, line in seen if "entity" in line]
