@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pyotp
 import pytest
 
 from support.arrange import PASSWORD as ARRANGED
 from support.arrange import Arrangement
 from support.clients import run_client
+from support.codes import code_of
 from support.collaborations import PASSWORD, World
 from support.databases import PostgresServer, SqliteFiles
 from support.gateway import Server, behind_gateway
@@ -117,7 +117,7 @@ def test_a_lost_second_factor_is_replaced_by_mail(guarded: Server, mailbox: Mail
         client.authenticate(name, password, mfa_code=code)
         answer = [client.whoami.id_, client.util.reset_two_factor_auth(password, username=name)]
     """
-    code = pyotp.TOTP(first).now()
+    code = code_of(first)
     signed_in, said = run_client(NEWER, lose, server=guarded, name=name, password=ARRANGED, code=code)
     assert (signed_in, isinstance(said["msg"], str)) == (user, True)
     token = token_in(mailbox.next_to(f"{name}@mail", "Set up a new second factor"))
@@ -139,6 +139,6 @@ def test_a_lost_second_factor_is_replaced_by_mail(guarded: Server, mailbox: Mail
             except Exception as error:
                 answer.append(type(error).__name__)
     """
-    codes = [pyotp.TOTP(one).now() for one in (first, new["otp_secret"])]
+    codes = [code_of(one) for one in (first, new["otp_secret"])]
     answer = run_client(NEWER, again, server=guarded, name=name, password=ARRANGED, codes=codes)
     assert answer == ["AuthenticationException", user]

@@ -42,7 +42,8 @@ def main() -> None:
 
 def import_node(name: str) -> Any:
     """A module of the node. Those of the newer one look for a Docker engine as they are imported; none is needed."""
-    importlib.import_module("docker").from_env = lambda *_: None
+    docker: Any = importlib.import_module("docker")
+    docker.from_env = _no_engine
     return importlib.import_module(name)
 
 
@@ -103,6 +104,10 @@ def _flaws(response: Any) -> list[str]:
     if response.status_code >= 500 and response.status_code != 501:
         flaws.append(f"it is a fault ({response.status_code}): {body}")
     return flaws
+
+
+def _no_engine(*_: Any) -> None:
+    """In the place of what looks for a Docker engine."""
 
 
 def _plain(value: Any) -> Any:

@@ -157,8 +157,9 @@ def test_it_is_known_whether_root_still_has_the_first_password(connection: Conne
 
 
 def test_a_root_user_that_an_administrator_deleted_does_not_come_back(connection: Connection) -> None:
-    connection.execute(insert(Authenticatable.__table__).values(id=99, type="user", created_at=utc_now()))
-    connection.execute(insert(User.__table__).values(id=99, username="admin", password="x", organization_id=1))
+    tables = Base.metadata.tables
+    connection.execute(insert(tables["authenticatable"]).values(id=99, type="user", created_at=utc_now()))
+    connection.execute(insert(tables["user"]).values(id=99, username="admin", password="x", organization_id=1))
     connection.execute(delete(User).where(User.username == "root"))
     assert not again(connection).root_user
     assert connection.scalars(select(User.username)).all() == ["admin"]

@@ -63,8 +63,8 @@ def touched(shell: Shell, code: str) -> set[str]:
         ("built_in = db.Role.get_by_name('container'); built_in.delete()", {"n"}),
         ("node.api_key = 'other'; node.save()", {"n"}),
         ("node.organization = other; node.save()", {"n"}),
-        ("holder.firstname = 'x'; node.name = 'x'; org.name = 'x'; holder.save()", set()),
-        ("holder.save(); role.save(); node.save()", set()),
+        ("holder.firstname = 'x'; node.name = 'x'; org.name = 'x'; holder.save()", set[str]()),
+        ("holder.save(); role.save(); node.save()", set[str]()),
     ],
 )  # fmt: skip
 def test_the_stamps_of_those_whose_rights_change_are_raised_and_no_others(
