@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -173,7 +173,7 @@ def roundtrip(
     max_examples=40,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=cast(list[HealthCheck], list(HealthCheck)),
 )
 @given(document=documents(), form=st.sampled_from(["yaml", "json"]))
 def test_what_is_imported_is_exported_and_imported_again_changes_nothing(

@@ -210,7 +210,7 @@ def test_a_user_with_an_empty_list_of_roles_may_do_nothing(importer: Importer) -
 
 
 def test_json_is_taken_as_well(importer: Importer) -> None:
-    document = {"organizations": [{"name": "Zürich 😀", "zipcode": 8001, "users": []}]}
+    document: dict[str, Any] = {"organizations": [{"name": "Zürich 😀", "zipcode": 8001, "users": []}]}
     assert importer.run(json.dumps(document, indent="\t")).code == 0
     assert ("Zürich 😀", "8001") in importer.rows("organization", "name", "zipcode")
 
