@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[ComposeParts]:
-    """A stack of this module's own."""
+    """A stack of this module's own, with two instances of dispatch."""
     require_engine()
-    with compose_stack("description: hit in every place") as parts:
+    with compose_stack("dispatch_instances: 2") as parts:
         yield parts
 
 

@@ -92,7 +92,7 @@ def test_a_worker_whose_jobs_ended_while_redis_was_away_takes_jobs_again(stack: 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("keys", ["description: its own Postgres", "uri: sqlite:///faults.sqlite"])
+@pytest.mark.parametrize("keys", ["dispatch_instances: 2", "uri: sqlite:///faults.sqlite"])
 def test_nothing_is_lost_in_a_long_run_either(keys: str, tmp_path: Path):
     seed, rounds = drawn_seed(), int(os.environ.get("FAULT_ROUNDS", "5"))
     chance = random.Random(seed)

@@ -19,8 +19,8 @@ from support.processes import free_port
 from vserver.stack.gateway import HEALTH_PATH
 
 _LABEL = "com.docker.compose"
-_CHECKED = ("auth", "entity", "dispatch", "worker", "beat")
-"""Parts that say whether they are ready, and with that whether database and Redis answer them."""
+_CHECKED = ("auth", "entity", "dispatch", "dispatch-2", "worker", "beat")
+"""Parts of ours that say whether they are ready, and with that whether database and Redis answer them."""
 _FLUSH = (
     "import os, pathlib, redis;"
     "url = pathlib.Path(os.environ['DATAQUALITY_SECRETS'], 'redis_url').read_text().strip();"
@@ -34,7 +34,7 @@ class ComposeParts:
 
     url: str
     project: str
-    names: tuple[str, ...] = PARTS
+    names: tuple[str, ...]
     _cut: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """Parts that are off the network, with the networks that they were in."""
 
@@ -61,8 +61,8 @@ class ComposeParts:
         docker("exec", self._container("worker"), "python", "-c", _FLUSH)
 
     def problems(self) -> list[str]:
-        with ThreadPoolExecutor(len(_CHECKED) + 1) as pool:
-            asked = ("gateway", *_CHECKED)
+        asked = [part for part in self.names if part in ("gateway", *_CHECKED)]
+        with ThreadPoolExecutor(len(asked)) as pool:
             return [part for part, answers in zip(asked, pool.map(self._answers, asked), strict=True) if not answers]
 
     def _answers(self, part: str) -> bool:
@@ -88,6 +88,12 @@ class ComposeParts:
         return json.loads(docker("inspect", self._container(part)))[0]
 
 
+def _names(project: str) -> tuple[str, ...]:
+    form = '{{.Label "com.docker.compose.service"}}'
+    there = docker("ps", "--filter", f"label={_LABEL}.project={project}", "--format", form).split()
+    return tuple(part for part in PARTS if part in there)
+
+
 @contextmanager
 def compose_stack(keys: str) -> Generator[ComposeParts]:
     """A stack of its own under compose, with these keys in its configuration; nothing of it is left."""
@@ -97,7 +103,8 @@ def compose_stack(keys: str) -> Generator[ComposeParts]:
         try:
             started = home.vserver("start", "-n", name, "--user", "--driver", "compose", "--json")
             assert started.returncode == 0, started.stdout + started.stderr
-            yield ComposeParts(json.loads(started.stdout)["data"]["address"].rpartition("/")[0], project)
+            address = json.loads(started.stdout)["data"]["address"].rpartition("/")[0]
+            yield ComposeParts(address, project, _names(project))
         finally:
             subprocess.run(
                 ["docker", "compose", "-p", project, "down", "--volumes", "--remove-orphans", "--timeout=5"],

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from support.faults.history import Fault, History, Kind, Whole
 
-PARTS = ("gateway", "auth", "entity", "dispatch", "worker", "beat", "redis", "postgres")
+PARTS = ("gateway", "auth", "entity", "dispatch", "dispatch-2", "worker", "beat", "redis", "postgres")
+"""All that a stack may have; `dispatch-2` where it has two instances of dispatch."""
 _HEAL_SECONDS = 90
 
 
