@@ -9,7 +9,7 @@ import yaml
 
 from support.accounts import throw_away_account
 from support.local import new_home
-from support.pages import PAGES, ROOT, RUN, SHOWN, Block, Reader, blocks_of, commands_in_prose, flaws
+from support.pages import PAGES, ROOT, RUN, SHOWN, Block, Reader, alive_on, blocks_of, commands_in_prose, flaws
 from support.processes import free_port
 from vserver.config.reader import list_environments, read_environment
 
@@ -75,15 +75,16 @@ def test_every_command_that_is_named_exists_with_its_options() -> None:
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    """Somebody who has read the quick start, whose server runs."""
+    """Somebody who has read the quick start up to its last block, which stops the server: that is played at the end."""
     with throw_away_account() as account, new_home(account) as home:
         reader = Reader(home, {"5000": free_port(), "5001": free_port()})
         (reader.folder / "examples").symlink_to(ROOT / "examples")
-        reader.read(QUICK_START)
-        reader.shell("vserver start --name hospital --user", "after the quick start")
+        *blocks, last = alive_on(QUICK_START)
+        assert last.text.startswith("vserver stop ")
+        reader.play(blocks)
         yield reader
         reader.close()
-        reader.shell("vserver stop --name hospital --user", "at the end")
+        reader.play([last])
 
 
 def test_the_quick_start_works_as_it_stands(reader: Reader) -> None:

@@ -52,6 +52,11 @@ def blocks_of(page: Path) -> list[Block]:
     return [_block(page, text, found) for found in _FENCE.finditer(text)]
 
 
+def alive_on(page: Path) -> list[Block]:
+    """The blocks of a page that are meant to be run, in order."""
+    return [block for block in blocks_of(page) if block.language in RUN and "not run" not in block.marks]
+
+
 def _block(page: Path, text: str, found: re.Match[str]) -> Block:
     before = text[: found.start()]
     mark = _MARK.search(before)
@@ -119,12 +124,15 @@ class Reader:
 
     def read(self, page: Path) -> None:
         """Run all blocks of a page that are meant to be run; those for the shell's prompt in one session."""
-        alive = [block for block in blocks_of(page) if block.language in RUN and "not run" not in block.marks]
-        for is_typed, blocks in groupby(alive, key=lambda block: block.marks.get("run") == "shell"):
+        self.play(alive_on(page))
+
+    def play(self, blocks: list[Block]) -> None:
+        """Run these blocks of a page."""
+        for is_typed, group in groupby(blocks, key=lambda block: block.marks.get("run") == "shell"):
             if is_typed:
-                self._type(list(blocks))
+                self._type(list(group))
             else:
-                for block in blocks:
+                for block in group:
                     self.run(block)
         self.close()
 
