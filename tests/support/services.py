@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -176,7 +176,7 @@ def running_services(
     parts: tuple[str, ...] = _ALL,
     settings: dict[str, str] | None = None,
     given: dict[str, str] | None = None,
-) -> Iterator[Services]:
+) -> Generator[Services]:
     """Migrate the database and run the services on it until the block ends; `given` are further secrets."""
     addresses = {name: f"http://127.0.0.1:{free_port()}" for name in dict.fromkeys((*_ALL, *parts))}
     environment = {
