@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from support.databases import PostgresServer, SqliteFiles, database_home
+from support.databases import Databases, PostgresServer, SqliteFiles, database_home
 from support.valkey import ValkeyServer
 
 _LONGEST_FIRST = (
@@ -66,16 +66,22 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(database_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def databases(database_kind: str, request: pytest.FixtureRequest) -> Databases:
+    """Where databases of this kind come from."""
+    return request.getfixturevalue("sqlite_files" if database_kind == "sqlite" else "postgres_server")
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
     """A migrated and seeded database of the test's own."""
-    with _databases(database_kind, request).migrated_database() as url:
+    with databases.migrated_database() as url:
         yield url
 
 
 @pytest.fixture
-def empty_database_url(database_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def empty_database_url(databases: Databases) -> Iterator[str]:
     """A database of the test's own, with nothing in it."""
-    with _databases(database_kind, request).empty_database() as url:
+    with databases.empty_database() as url:
         yield url
 
 
@@ -91,7 +97,3 @@ def sqlite_url(sqlite_files: SqliteFiles) -> Iterator[str]:
     """A migrated and seeded SQLite database of the test's own."""
     with sqlite_files.migrated_database() as url:
         yield url
-
-
-def _databases(kind: str, request: pytest.FixtureRequest) -> PostgresServer | SqliteFiles:
-    return request.getfixturevalue("sqlite_files" if kind == "sqlite" else "postgres_server")

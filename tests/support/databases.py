@@ -185,6 +185,9 @@ class SqliteFiles:
             yield url
 
 
+Databases = PostgresServer | SqliteFiles
+
+
 def sync_engine(url: str) -> Engine:
     """A synchronous engine for looking and for arranging, with foreign keys enforced on SQLite too."""
     engine = create_engine(url, poolclass=NullPool)

@@ -2,12 +2,13 @@
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, select, text
+from sqlalchemy import Connection, MetaData, Table, select, text
 
 from dataquality.jobs.exporter.command import main as export_main
 from dataquality.jobs.importer.command import main
@@ -119,20 +120,27 @@ class Importer:
 
 
 def contents(url: str) -> dict[str, list[Any]]:
-    """All rows of all tables of a database, in an order of their own."""
-    engine = sync_engine(url)
-    metadata = MetaData()
-    with engine.connect() as connection:
-        metadata.reflect(connection)
-        return {name: sorted(map(repr, connection.execute(select(table)))) for name, table in metadata.tables.items()}
+    """All rows of all tables of a migrated database, in an order of their own."""
+    with sync_engine(url).connect() as connection:
+        tables = _tables(connection)
+        return {name: sorted(map(repr, connection.execute(select(table)))) for name, table in tables.items()}
 
 
 def rows(url: str, name: str, *columns: str) -> list[Any]:
-    """Those columns of a table, in the order of its first column."""
-    engine = sync_engine(url)
-    metadata = MetaData()
-    with engine.connect() as connection:
-        metadata.reflect(connection, only=[name])
-        table = metadata.tables[name]
+    """Those columns of a table of a migrated database, in the order of its first column."""
+    with sync_engine(url).connect() as connection:
+        table = _tables(connection)[name]
         found = connection.execute(select(*(table.c[column] for column in columns)).order_by(table.columns[0])).all()
     return [row[0] if len(columns) == 1 else tuple(row) for row in found]
+
+
+_REFLECTED: dict[str, MetaData] = {}
+
+
+def _tables(connection: Connection) -> Mapping[str, Table]:
+    """The tables as the database itself has them, which is the same for all migrated ones of a kind."""
+    kind = connection.dialect.name
+    if kind not in _REFLECTED:
+        _REFLECTED[kind] = MetaData()
+        _REFLECTED[kind].reflect(connection)
+    return _REFLECTED[kind].tables

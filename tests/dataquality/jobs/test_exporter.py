@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dataquality.jobs.exporter.command import main as export_main
 from support.databases import SqliteFiles, sync_engine
 from support.import_documents import documents, normal
-from support.importing import FIRST_KEY, GOOD, SECOND_KEY, Importer
+from support.importing import FIRST_KEY, SECOND_KEY, Importer
 
 ROOT = {
     "name": "root",
@@ -50,13 +50,6 @@ EXPECTED = {
         }
     ],
 }
-
-
-@pytest.fixture
-def imported(importer: Importer) -> Importer:
-    """A database that GOOD was imported into."""
-    assert importer.run(GOOD).code == 0
-    return importer
 
 
 def test_an_export_has_all_that_was_imported_but_secrets_and_tasks(imported: Importer) -> None:

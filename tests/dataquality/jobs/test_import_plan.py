@@ -71,13 +71,6 @@ collaborations:
 """
 
 
-@pytest.fixture
-def imported(importer: Importer) -> Importer:
-    """A database that GOOD was imported into."""
-    assert importer.run(GOOD).code == 0
-    return importer
-
-
 def named(outcome_plan: dict[str, dict[str, list[str]]], group: str) -> dict[str, list[str]]:
     return {kind: outcome_plan[kind][group] for kind in KINDS if outcome_plan[kind][group]}
 
