@@ -7,6 +7,7 @@ from typing import Any
 
 from dataquality.jobs.shell import db
 from dataquality.jobs.shell.connection import ShellSession, opened
+from support.databases import Databases
 from support.importing import PEPPER, rows
 
 
@@ -48,3 +49,24 @@ def shell_on(url: str) -> Generator[Shell]:
     """A shell on this database until the block ends."""
     with opened(url, PEPPER) as opening:
         yield Shell(url, opening.session)
+
+
+@contextmanager
+def shell_after(databases: Databases, name: str, code: str) -> Generator[Shell]:
+    """A shell on a copy of a database in which the code ran, once for all of this name; its records are read anew."""
+
+    def prepare(url: str) -> None:
+        with shell_on(url) as shell:
+            shell.run(code)
+            _MADE[name] = {key: (type(one).__name__, one.id) for key, one in shell.names.items() if _is_record(one)}
+
+    with databases.prepared_database(name, prepare) as url, shell_on(url) as shell:
+        shell.names |= {key: getattr(db, kind).get(identity) for key, (kind, identity) in _MADE[name].items()}
+        yield shell
+
+
+_MADE: dict[str, dict[str, tuple[str, int]]] = {}
+
+
+def _is_record(one: object) -> bool:
+    return hasattr(one, "id") and hasattr(type(one), "save")

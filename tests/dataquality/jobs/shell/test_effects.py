@@ -1,10 +1,12 @@
 """What follows from a change in the shell: stamps, events, sessions, and the audit trail."""
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import text
 
-from support.databases import sync_engine
-from support.shell import Shell
+from support.databases import Databases, sync_engine
+from support.shell import Shell, shell_after
 
 _ARRANGED = """
 org, other = db.Organization(name="IKNL"), db.Organization(name="Other")
@@ -28,10 +30,10 @@ result.save()
 
 
 @pytest.fixture
-def arranged(shell: Shell) -> Shell:
+def arranged(databases: Databases) -> Iterator[Shell]:
     """A collaboration with a node, and two users, one of whom holds a role."""
-    shell.run(_ARRANGED)
-    return shell
+    with shell_after(databases, "arranged_for_effects", _ARRANGED) as shell:
+        yield shell
 
 
 def touched(shell: Shell, code: str) -> set[str]:

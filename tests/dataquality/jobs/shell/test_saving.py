@@ -1,13 +1,14 @@
 """Storing and deleting in the shell: all of it or nothing, and one line that says why not."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
 
 from dataquality.jobs.shell.errors import ShellError
-from support.databases import sync_engine
-from support.shell import Shell
+from support.databases import Databases, sync_engine
+from support.shell import Shell, shell_after
 
 _ARRANGED = """
 org = db.Organization(name="IKNL")
@@ -26,10 +27,10 @@ role.save()
 
 
 @pytest.fixture
-def arranged(shell: Shell) -> Shell:
+def arranged(databases: Databases) -> Iterator[Shell]:
     """One of each kind, in relation with the others."""
-    shell.run(_ARRANGED)
-    return shell
+    with shell_after(databases, "arranged_for_saving", _ARRANGED) as shell:
+        yield shell
 
 
 def refusal(shell: Shell, code: str) -> str:
