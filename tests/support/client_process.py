@@ -1,8 +1,8 @@
 """Runs one script with a real client, inside that client's own environment (Python 3.7 or later).
 
-The order comes as JSON on standard input: the script, its arguments, and where the server is. What the script tells
-goes to standard output, one line of JSON each; the client's own words go to standard error. The client is unmodified;
-its HTTP conversation is only listened to.
+The order comes as JSON: the script, its arguments, and where the server is. What the script tells goes back, one line
+of JSON each; the client's own words go to standard error. The client is unmodified; its HTTP conversation is only
+listened to.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ import traceback
 from typing import Any, cast
 
 
-def main() -> None:
-    order = json.load(sys.stdin)
-    told = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+def converse(conversation: int, words: int) -> None:
+    """Take the order from the conversation, and tell there what comes of it; `words` becomes the standard output."""
+    os.dup2(words, 1)
+    os.dup2(words, 2)
+    # On copies: the conversation ends when the process does, and not before.
+    with os.fdopen(os.dup(conversation)) as said:
+        order = json.load(said)
+    told = os.fdopen(os.dup(conversation), "w")
     party = Party(order["host"], order["port"], told)
     party.listen()
     names: dict[str, Any] = {
@@ -28,7 +32,7 @@ def main() -> None:
         "tell": party.tell,
         "sign_in": party.sign_in,
         "sent": party.sent,
-        "import_node": import_node,
+        "import_node": load,
     }
     names.update(order["arguments"])
     names["given"] = dict(names)
@@ -40,10 +44,11 @@ def main() -> None:
     party.tell({"answer": names.get("answer")})
 
 
-def import_node(name: str) -> Any:
-    """A module of the node. Those of the newer one look for a Docker engine as they are imported; none is needed."""
-    docker: Any = importlib.import_module("docker")
-    docker.from_env = _no_engine
+def load(name: str) -> Any:
+    """A module. The newer node's look for a Docker engine as they are imported; none is needed."""
+    if name.startswith("vantage6.node"):
+        docker: Any = importlib.import_module("docker")
+        docker.from_env = _no_engine
     return importlib.import_module(name)
 
 
@@ -113,7 +118,3 @@ def _no_engine(*_: Any) -> None:
 def _plain(value: Any) -> Any:
     """What JSON does not know: what clients decrypt is bytes."""
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,12 +9,13 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -24,9 +25,9 @@ from typing import IO, Any
 import pytest
 
 from support.gateway import HOST, Server
+from support.zygotes import ClientProcess, Zygote
 
 SECONDS = 60
-_PROCESS = Path(__file__).with_name("client_process.py")
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,21 @@ def run_client(version: str, script: str, *, server: Server, seconds: float = SE
     The arguments are the script's variables. Raises AssertionError with the client's words when the script fails, or
     takes longer than `seconds` (a client tries a refused connection for ever).
     """
-    process = _begin(version, subprocess.PIPE)
-    try:
-        out, said = process.communicate(_order(script, server, arguments), timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise AssertionError(f"The client took longer than {seconds} s:\n{process.communicate()[1][-4000:]}") from None
-    assert process.returncode == 0, f"The client's script failed:\n{said[-6000:]}"
-    told = [json.loads(line) for line in out.splitlines()]
+    with tempfile.TemporaryFile("w+", errors="replace") as words:
+        process = _zygote(version).begin(_order(script, server, arguments), words)
+        try:
+            told = [json.loads(line) for line in process.read(seconds).splitlines()]
+        except TimeoutError:
+            process.send(signal.SIGKILL)
+            raise AssertionError(f"The client took longer than {seconds} s:\n{_read(words)[-4000:]}") from None
+        assert told and "answer" in told[-1], f"The client's script failed:\n{_read(words)[-6000:]}"
     _hold_to_the_rules(told)
     return told[-1]["answer"]
+
+
+def _read(words: IO[str]) -> str:
+    words.seek(0)
+    return words.read()
 
 
 def _hold_to_the_rules(told: list[Any]) -> None:
@@ -92,12 +98,12 @@ def _hold_to_the_rules(told: list[Any]) -> None:
 class Party:
     """A script that runs beside the test, such as a node. `told` is all that it told so far."""
 
-    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
+    def __init__(self, process: ClientProcess, log: Path) -> None:
         self.told: list[Any] = []
         self._process = process
         self._log = log
         self._news: queue.Queue[Any] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(process.lines(),), daemon=True)
         self._reader.start()
 
     def tells(self, fits: Callable[[Any], bool], seconds: float = SECONDS) -> Any:
@@ -120,12 +126,10 @@ class Party:
 
     def end(self) -> None:
         """Ask it to end, and see that it does."""
-        self._process.terminate()
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.send(signal.SIGTERM)
+        self._reader.join(15)
+        if self._reader.is_alive():
+            self._process.send(signal.SIGKILL)
         while (told := self._next(SECONDS)) is not None:
             self.told.append(told)
         _hold_to_the_rules(self.told)
@@ -141,7 +145,7 @@ class Party:
     def _is_over(self) -> bool:
         return self._news.empty() and not self._reader.is_alive()
 
-    def _read(self, lines: IO[str]) -> None:
+    def _read(self, lines: Iterable[str]) -> None:
         for line in lines:
             self._news.put(json.loads(line))
         self._news.put(None)
@@ -149,14 +153,11 @@ class Party:
 
 @contextmanager
 def started_client(version: str, script: str, *, server: Server, folder: Path, **arguments: Any) -> Generator[Party]:
-    """A script that runs until the block ends; `folder` takes what it says."""
+    """A script of a node that runs until the block ends; `folder` takes what it says."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "client.log"
-    with log.open("w") as output:
-        process = _begin(version, output)
-    assert process.stdin is not None
-    process.stdin.write(_order(script, server, arguments))
-    process.stdin.close()
+    with log.open("w") as words:
+        process = _zygote(version, "vantage6.node").begin(_order(script, server, arguments), words)
     party = Party(process, log)
     try:
         yield party
@@ -164,11 +165,9 @@ def started_client(version: str, script: str, *, server: Server, folder: Path, *
         party.end()
 
 
-def _begin(version: str, words: IO[str] | int) -> "subprocess.Popen[str]":
-    command = [str(python_of(version)), str(_PROCESS)]
-    return subprocess.Popen(
-        command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True
-    )
+@cache
+def _zygote(version: str, *modules: str) -> Zygote:
+    return Zygote(python_of(version), _environment(), "vantage6.client", *modules)
 
 
 def _environment() -> dict[str, str]:
