@@ -214,7 +214,7 @@ def many_rows(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPath
         with inside(url, tmp_path_factory.mktemp("deep")) as services, connect(url) as connection:
             # Else Postgres would know neither how many rows there are, nor that all may see them.
             for statement in ("CHECKPOINT", "VACUUM (FREEZE)", "VACUUM (ANALYZE)"):
-                connection.execute(statement)  # pyright: ignore[reportArgumentType]
+                connection.execute(statement)
             yield Deep(services, root, connection, collaboration)
 
 

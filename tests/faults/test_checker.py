@@ -59,7 +59,7 @@ def without(*left_out: Record) -> list[Record]:
 
 
 def changed(record: Record, **values: object) -> list[Record]:
-    return [replace(one, **values) if one is record else one for one in GOOD]  # pyright: ignore[reportArgumentType]
+    return [replace(one, **values) if one is record else one for one in GOOD]
 
 
 def the(index: int) -> Record:

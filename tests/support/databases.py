@@ -194,7 +194,7 @@ def sync_engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
-        def _enforce(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        def _enforce(connection: Any, _record: object) -> None:
             connection.execute("PRAGMA foreign_keys=ON").close()
 
     return engine

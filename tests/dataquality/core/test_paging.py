@@ -22,7 +22,7 @@ def list_of(total: int) -> FastAPI:
     _shape_errors(app)
 
     @app.get("/api/thing")
-    async def things(page: Paging) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+    async def things(page: Paging) -> JSONResponse:
         items = list(range(1, total + 1))
         if page.number is not None:
             start = (page.number - 1) * page.per_page

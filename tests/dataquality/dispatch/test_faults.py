@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import func, make_url, select
 
 from dataquality.model import OutboxEvent, Task
@@ -139,14 +140,15 @@ async def test_killed_parts_that_come_back_bring_a_reconnected_node_its_task(wor
 
 
 async def test_a_node_that_comes_while_the_database_is_away_is_let_in_later(world: World, services: Services):
-    token, name = world.sites[0].api.token, make_url(services.database_url).database
-    administration = make_url(services.database_url)
+    token, administration = world.sites[0].api.token, make_url(services.database_url)
+    change = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    name = str(administration.database)
     socket = Socket(reconnection=True)
     with psycopg.connect(
         host=administration.host, port=administration.port, user=administration.username,
         password=administration.password, dbname="postgres", autocommit=True,
     ) as server:  # fmt: skip
-        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")  # pyright: ignore
+        server.execute(change.format(sql.Identifier(name), sql.Literal(False)))
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         for part in ("dispatch", "worker", "beat"):
             address = f"{services.addresses[part]}/internal/ready"
@@ -154,7 +156,7 @@ async def test_a_node_that_comes_while_the_database_is_away_is_let_in_later(worl
             assert (answer.status_code, "database" in answer.text) == (503, True)
         await socket.open(services, token)
         await socket.hears("disconnect")
-        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")  # pyright: ignore
+        server.execute(change.format(sql.Identifier(name), sql.Literal(True)))
     await socket.hears("node-online")
     await socket.hears("new_task", world.ask()["id"])
     await socket.close()
