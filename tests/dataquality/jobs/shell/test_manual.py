@@ -1,12 +1,16 @@
 """Every example of the operator's manual, as it is written there (`data/manual.md` holds them all, word for word)."""
 
 import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from dataquality.core.passwords import verify_password
-from support.shell import Shell
+from support.databases import Databases
+from support.shell import Shell, shell_on
 
 _EXAMPLES = re.findall(
     r"^```(?:python|bash)\n(.*?)^```$", (Path(__file__).parent / "data" / "manual.md").read_text(), re.S | re.M
@@ -22,14 +26,17 @@ db.User(username="some-existing-username", password="x", organization=first.orga
 """
 
 
-@pytest.fixture
-def done(shell: Shell, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """All examples, one after the other, as a reader would try them."""
-    shell.run(_BEFORE)
-    for example in _EXAMPLES:
-        shell.run(example)
-    shell.names["said"] = capsys.readouterr()
-    return shell
+@pytest.fixture(scope="module", params=["sqlite_files", "postgres_server"])
+def done(request: pytest.FixtureRequest) -> Iterator[Shell]:
+    """All examples, one after the other, as a reader would try them; once, for tests that only look."""
+    databases: Databases = request.getfixturevalue(request.param)
+    with databases.migrated_database() as url, shell_on(url) as shell:
+        shell.run(_BEFORE)
+        with redirect_stdout(StringIO()) as said:
+            for example in _EXAMPLES:
+                shell.run(example)
+        shell.names["said"] = said.getvalue()
+        yield shell
 
 
 def test_there_are_as_many_examples_as_in_the_manual() -> None:
@@ -80,7 +87,7 @@ def test_the_changed_user_is_stored(done: Shell) -> None:
 
 def test_the_node_is_found_by_the_key_that_was_printed_and_the_key_is_not_stored(done: Shell) -> None:
     key = done.names["api_key"]
-    assert key in done.names["said"].out
+    assert key in done.names["said"]
     [(key_id, key_hash)] = done.rows("node", "api_key_id", "api_key_hash")
     assert key not in key_id
     # A UUID of this kind is made of the time: it needs a slow hash beside the other.
