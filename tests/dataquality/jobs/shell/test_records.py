@@ -1,5 +1,6 @@
 """What the objects of the shell hold and can do (contract, data-model.md sections 1 to 3)."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -8,8 +9,8 @@ from sqlalchemy.exc import NoResultFound
 
 from dataquality.jobs.shell.errors import ShellError
 from dataquality.model import Operation, ResultStatus, Scope
-from support.databases import sync_engine
-from support.shell import Shell
+from support.databases import Databases, sync_engine
+from support.shell import Shell, shell_after
 
 _PEOPLE = """
 org = db.Organization(name="IKNL")
@@ -34,17 +35,17 @@ second.save()
 
 
 @pytest.fixture
-def people(shell: Shell) -> Shell:
+def people(databases: Databases) -> Iterator[Shell]:
     """An organization with a user."""
-    shell.run(_PEOPLE)
-    return shell
+    with shell_after(databases, "people_for_records", _PEOPLE) as shell:
+        yield shell
 
 
 @pytest.fixture
-def work(shell: Shell) -> Shell:
+def work(databases: Databases) -> Iterator[Shell]:
     """A collaboration of two organizations, one of them with a node, and a task for both."""
-    shell.run(_WORK)
-    return shell
+    with shell_after(databases, "work_for_records", _WORK) as shell:
+        yield shell
 
 
 def value(shell: Shell, expression: str) -> object:
@@ -238,8 +239,8 @@ def test_relations_can_be_read_at_any_time_and_from_both_ends(people: Shell) -> 
     assert people.rows("permission", "user_id", "role_id")[-1] == (people.names["user"].id, people.names["role"].id)
 
 
-def test_what_others_stored_meanwhile_is_seen(people: Shell, database_url: str) -> None:
-    with sync_engine(database_url).begin() as connection:
+def test_what_others_stored_meanwhile_is_seen(people: Shell) -> None:
+    with sync_engine(people.url).begin() as connection:
         connection.execute(text("UPDATE organization SET domain = 'new.nl' WHERE name = 'IKNL'"))
     assert value(people, "db.Organization.get(org.id).domain") == "new.nl"
     assert value(people, "org.domain") == "new.nl"
