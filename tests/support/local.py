@@ -1,6 +1,8 @@
 """What tests of the local driver share: a home of their own, plans whose services are stubs, and what they look for."""
 
+import contextlib
 import dataclasses
+import io
 import os
 import pwd
 import shutil
@@ -15,9 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from support.processes import as_account
 from vserver.config.instance import Found, configuration_at, find_instance
+from vserver.main import run
 from vserver.stack.driver import StackStatus
 from vserver.stack.local.driver import LocalDriver
 from vserver.stack.plan import Component, NativeCheck, Plan, PythonModule
@@ -71,6 +75,26 @@ class Home:
             capture_output=True, text=True, check=False, timeout=300, cwd="/",
             env=self.variables | more, stdin=subprocess.DEVNULL, **as_account(self.account),
         )  # fmt: skip
+
+    def here(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command in this process: a second's quarter less, where no account, signal or terminal matters."""
+        assert self.account is None
+        variables = self.variables | more
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            open(os.devnull) as nothing,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            for name in tuple(os.environ):
+                patch.delenv(name)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", nothing)
+            patch.chdir("/")
+            code = run(arguments)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def test_the_help_answers_without_the_heavy_libraries() -> None:
 
 
 def test_without_a_command_there_is_the_help(home: Home) -> None:
-    done = home.vserver()
+    done = home.here()
     assert done.returncode == 0
     assert "Commands:" in done.stdout
 
@@ -64,7 +64,7 @@ def every_command() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
 def test_each_help_has_an_example_of_this_very_command(home: Home, words: list[str]) -> None:
-    done = home.vserver(*words, "--help")
+    done = home.here(*words, "--help")
     assert done.returncode == 0
     examples = re.split(r"\n +Examples?:\n", done.stdout)[1]
     called = " ".join(["vserver", *words])
@@ -73,7 +73,7 @@ def test_each_help_has_an_example_of_this_very_command(home: Home, words: list[s
 
 @pytest.mark.parametrize("command", ["new", "start", "stop", "list", "status", "files", "version", "autostart"])
 def test_each_command_explains_its_options(home: Home, command: str) -> None:
-    done = home.vserver(command, "--help")
+    done = home.here(command, "--help")
     assert done.returncode == 0
     assert "--json" in done.stdout
     for retired in ("--rabbitmq-image", "--with-ui", "--mount-src", "--keep"):
@@ -94,7 +94,7 @@ def test_each_command_explains_its_options(home: Home, command: str) -> None:
 def test_an_option_of_the_older_server_is_answered_with_what_to_do_instead(
     home: Home, arguments: list[str], instead: str
 ) -> None:
-    done = home.vserver("start", *arguments)
+    done = home.here("start", *arguments)
     assert done.returncode == 4
     assert arguments[0] in done.stderr
     assert instead in done.stderr.split("hint: ")[1]
@@ -114,7 +114,7 @@ def test_an_option_of_the_older_server_is_answered_with_what_to_do_instead(
 def test_what_is_mistyped_is_a_usage_error_that_names_what_was_meant(
     home: Home, arguments: list[str], message: str
 ) -> None:
-    done = home.vserver(*arguments)
+    done = home.here(*arguments)
     assert done.returncode == 4
     assert done.stderr.startswith("error: ")
     assert message in done.stderr
@@ -124,14 +124,14 @@ def test_what_is_mistyped_is_a_usage_error_that_names_what_was_meant(
 
 def test_an_address_must_be_one(home: Home) -> None:
     name = home.configure("port: 5000")
-    done = home.vserver("start", "-n", name, "--user", "--driver", "local", "--ip", "myhost")
+    done = home.here("start", "-n", name, "--user", "--driver", "local", "--ip", "myhost")
     assert done.returncode == 4
     assert "'myhost' is not an IP address" in done.stderr
 
 
 def test_a_name_that_is_not_there_lists_those_that_are(home: Home) -> None:
     home.configure("port: 5000", name="hospital")
-    done = home.vserver("status", "-n", "hopsital", "--user")
+    done = home.here("status", "-n", "hopsital", "--user")
     assert done.returncode == 4
     assert "hospital" in done.stderr.split("hint: ")[1]
 
@@ -139,7 +139,7 @@ def test_a_name_that_is_not_there_lists_those_that_are(home: Home) -> None:
 def test_several_configurations_and_no_terminal_is_an_error_and_no_question(home: Home) -> None:
     home.configure("port: 5000", name="one")
     home.configure("port: 5001", name="two")
-    done = home.vserver("files", "--user")
+    done = home.here("files", "--user")
     assert done.returncode == 4
     assert "one, two" in done.stderr
 
@@ -169,9 +169,9 @@ def test_several_configurations_and_a_terminal_lead_to_a_question(home: Home) ->
 
 def test_json_is_one_envelope_for_success_and_for_failure(home: Home) -> None:
     name = home.configure("port: 5000")
-    good = json.loads(home.vserver("files", "-n", name, "--user", "--json").stdout)
+    good = json.loads(home.here("files", "-n", name, "--user", "--json").stdout)
     assert (good["ok"], good["command"]) == (True, "files")
-    done = home.vserver("files", "-n", "other", "--user", "--json")
+    done = home.here("files", "-n", "other", "--user", "--json")
     bad = json.loads(done.stdout)
     assert bad["ok"] is False
     assert bad["error"]["exit_code"] == done.returncode == 4
@@ -181,7 +181,7 @@ def test_json_is_one_envelope_for_success_and_for_failure(home: Home) -> None:
 
 def test_a_server_that_never_ran_is_stopped(home: Home) -> None:
     name = home.configure("port: 5000")
-    done = home.vserver("status", "-n", name, "--user")
+    done = home.here("status", "-n", name, "--user")
     assert done.returncode == 1
     assert "stopped" in done.stdout
     assert f"vserver start --name {name} -e dev --user" in done.stdout
@@ -190,7 +190,7 @@ def test_a_server_that_never_ran_is_stopped(home: Home) -> None:
 def test_stopping_what_does_not_run_is_a_note_and_no_error(home: Home) -> None:
     name = home.configure("port: 5000")
     for arguments in (["--user"], ["--all", "--user"], ["-n", name, "--user"], []):
-        done = home.vserver("stop", *arguments)
+        done = home.here("stop", *arguments)
         assert done.returncode == 0, done.stderr
         assert "nothing is running" in done.stderr
         assert done.stdout == ""
@@ -198,7 +198,7 @@ def test_stopping_what_does_not_run_is_a_note_and_no_error(home: Home) -> None:
 
 def test_no_running_server_has_no_version(home: Home) -> None:
     home.configure("port: 5000")
-    done = home.vserver("version", "--user")
+    done = home.here("version", "--user")
     assert done.returncode == 1
     assert "No server is running" in done.stderr
 
@@ -206,20 +206,20 @@ def test_no_running_server_has_no_version(home: Home) -> None:
 def test_the_list_shows_all_configurations_and_counts_those_that_cannot_be_read(home: Home) -> None:
     home.configure("port: 5000", name="good", environment="test")
     home.configure("prot: 5000", name="wrong")
-    done = home.vserver("list", PATH="/nowhere")
+    done = home.here("list", PATH="/nowhere")
     assert done.returncode == 0, done.stderr
     rows = done.stdout.splitlines()
     assert rows[0].split() == ["Name", "Environments", "Status", "System/User"]
     assert rows[2].split() == ["good", "test", "Not", "running", "User"]
     assert "Unreadable configurations: 1" in done.stdout
     assert "wrong.yaml:3" in done.stdout
-    read = json.loads(home.vserver("list", "--json").stdout)["data"]
+    read = json.loads(home.here("list", "--json").stdout)["data"]
     assert [row["name"] for row in read["configurations"]] == ["good", "wrong"]
 
 
 def test_files_hide_the_password_of_the_database(home: Home) -> None:
     name = home.configure("port: 5000\nuri: postgresql://user:hidden@db.example/x")
-    done = home.vserver("files", "-n", name, "--user")
+    done = home.here("files", "-n", name, "--user")
     assert "hidden" not in done.stdout + done.stderr
     assert "postgresql://user:***@db.example/x" in done.stdout
     for label in ("Configuration file:", "Data folder:", "Log file:", "Database:", "Secrets:", "Driver:"):
@@ -228,13 +228,13 @@ def test_files_hide_the_password_of_the_database(home: Home) -> None:
 
 def test_files_name_a_sqlite_database_by_its_full_path(home: Home) -> None:
     name = home.configure("port: 5000\nuri: sqlite:///mine.sqlite")
-    data = json.loads(home.vserver("files", "-n", name, "--user", "--json").stdout)["data"]
+    data = json.loads(home.here("files", "-n", name, "--user", "--json").stdout)["data"]
     assert data["database"] == f"sqlite:///{data['data']}/mine.sqlite"
 
 
 def test_a_configuration_that_is_wrong_is_told_with_file_line_and_key(home: Home) -> None:
     name = home.configure("prot: 5000")
-    done = home.vserver("start", "-n", name, "--user", "--driver", "local")
+    done = home.here("start", "-n", name, "--user", "--driver", "local")
     assert done.returncode == 4
     assert f"{name}.yaml:3" in done.stderr
     assert "port" in done.stderr
@@ -242,7 +242,7 @@ def test_a_configuration_that_is_wrong_is_told_with_file_line_and_key(home: Home
 
 def test_a_missing_engine_is_told_with_its_remedy_where_compose_was_asked_for(home: Home) -> None:
     name = home.configure("port: 5000\ndriver: compose")
-    done = home.vserver("start", "-n", name, "--user", PATH="/nowhere")
+    done = home.here("start", "-n", name, "--user", PATH="/nowhere")
     assert done.returncode == 2, done.stderr
     assert "ocker" in done.stderr
     assert "hint: " in done.stderr

@@ -33,7 +33,7 @@ def written(home: Home, name: str = "hospital") -> dict[str, Any]:
 
 
 def made(home: Home, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    done = home.vserver("new", "--user", *arguments)
+    done = home.here("new", "--user", *arguments)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -210,11 +210,11 @@ class TestAtATerminal:
 
 class TestWithoutATerminal:
     def test_what_must_be_given_is_listed(self, home: Home) -> None:
-        done = home.vserver("new", "--user")
+        done = home.here("new", "--user")
         assert done.returncode == 4
         assert "--name NAME, --set description=TEXT" in done.stderr
         assert "hint: For example `vserver new --name hospital -e prod --user --set description=" in done.stderr
-        done = home.vserver("new", "--user", "-n", "hospital", "--set", "port=1")
+        done = home.here("new", "--user", "-n", "hospital", "--set", "port=1")
         assert done.returncode == 4
         assert "these are not given: --set description=TEXT" in done.stderr
         assert not folder(home).exists()
@@ -264,7 +264,7 @@ class TestWithoutATerminal:
         defaults = Environment().model_dump(mode="json")
         values |= {name: defaults[name] for name in defaults.keys() - values.keys()}
         words = [word for key, text in _flat(values) for word in ("--set", f"{key}={text}")]
-        done = home.vserver("new", "--user", "-n", "all", "-e", "dev", *words, DB_PASSWORD="hidden")
+        done = home.here("new", "--user", "-n", "all", "-e", "dev", *words, DB_PASSWORD="hidden")
         assert done.returncode == 0, done.stderr
         assert written(home, "all")["environments"]["dev"] == values
         assert read_environment(folder(home) / "all.yaml", None, {"DB_PASSWORD": "hidden"}).warnings
@@ -288,7 +288,7 @@ class TestWithoutATerminal:
         ],
     )
     def test_what_cannot_be_set_is_told_and_nothing_is_written(self, home: Home, setting: str, said: str) -> None:
-        done = home.vserver("new", "--user", "-n", "hospital", "--set", "description=x", "--set", setting)
+        done = home.here("new", "--user", "-n", "hospital", "--set", "description=x", "--set", setting)
         assert done.returncode == 4
         assert said in done.stderr
         assert not folder(home).exists()
@@ -303,18 +303,18 @@ class TestWithoutATerminal:
 
     @pytest.mark.parametrize("name", ["a/b", "..", "ä", "", "x.yaml", "x" * 65])
     def test_a_name_that_cannot_be_is_refused(self, home: Home, name: str) -> None:
-        done = home.vserver("new", "--user", "-n", name, "--set", "description=x")
+        done = home.here("new", "--user", "-n", name, "--set", "description=x")
         assert done.returncode == 4
         assert "cannot be: it may" in done.stderr
 
     def test_a_folder_that_cannot_be_made_is_told(self, home: Home) -> None:
-        done = home.vserver("new", "--user", "--name", "a", "--set", "description=x", XDG_CONFIG_HOME="/proc/x")
+        done = home.here("new", "--user", "--name", "a", "--set", "description=x", XDG_CONFIG_HOME="/proc/x")
         assert done.returncode == 1
         assert "/proc/x/dataquality/server/a.yaml cannot be written" in done.stderr
         assert "hint: " in done.stderr
 
     def test_an_environment_that_does_not_exist_is_told_with_the_nearest(self, home: Home) -> None:
-        done = home.vserver("new", "--user", "-n", "x", "-e", "prdo", "--set", "description=x")
+        done = home.here("new", "--user", "-n", "x", "-e", "prdo", "--set", "description=x")
         assert done.returncode == 4
         assert "Did you mean prod?" in done.stderr
 
@@ -328,7 +328,7 @@ class TestWithoutATerminal:
             assert "hint: Write it for yourself with `vserver new --user`" in done.stderr
             with at_terminal(home, "new") as terminal:
                 assert terminal.end() == 2, "before anything is asked"
-            assert made(home, "-n", "x", "--set", "description=x").stdout
+            assert home.vserver("new", "--user", "-n", "x", "--set", "description=x").returncode == 0
 
 
 class TestAFileThatIsThere:
@@ -350,7 +350,7 @@ class TestAFileThatIsThere:
 
     def test_what_is_filled_in_is_never_overwritten(self, home: Home) -> None:
         path = self.put(home, self.TEXT)
-        done = home.vserver("new", "--user", "-n", "hospital", "--set", "description=x")
+        done = home.here("new", "--user", "-n", "hospital", "--set", "description=x")
         assert done.returncode == 1
         assert "has an environment prod already" in done.stderr
         assert "-e" in done.stderr.split("hint: ")[1]
@@ -358,7 +358,7 @@ class TestAFileThatIsThere:
 
     def test_a_file_that_is_wrong_is_told_and_left_alone(self, home: Home) -> None:
         path = self.put(home, "environments:\n  pord: {port: 1}\n")
-        done = home.vserver("new", "--user", "-n", "hospital", "-e", "test", "--set", "description=x")
+        done = home.here("new", "--user", "-n", "hospital", "-e", "test", "--set", "description=x")
         assert done.returncode == 4
         assert "hospital.yaml:2: environments.pord: there is no such environment. Did you mean prod?" in done.stderr
         assert path.read_text() == "environments:\n  pord: {port: 1}\n"
@@ -381,7 +381,7 @@ class TestAFileThatIsThere:
     def test_one_that_can_only_be_changed_by_hand_says_so(self, home: Home) -> None:
         path = self.put(home, "x: &all {prod: {port: 1}}\nenvironments: *all\n".replace("x: &all", "application: &all"))
         before = path.read_text()
-        done = home.vserver("new", "--user", "-n", "hospital", "-e", "test", "--set", "description=x")
+        done = home.here("new", "--user", "-n", "hospital", "-e", "test", "--set", "description=x")
         assert done.returncode == 1
         assert "Add environments.test to it by hand" in done.stderr
         assert path.read_text() == before
