@@ -1,8 +1,8 @@
 """What every service has in common, seen through a small service of the test's own on a real database and Redis."""
 
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -111,14 +111,27 @@ async def running(database_url: str, redis_url: str, folder: Path) -> AsyncGener
     }
     for name, value in secrets.items():
         (folder / name).write_text(value)
-    context = make_context(Settings(secrets=folder, component="small"))
+    settings = Settings(secrets=folder, component="small")
+    context = make_context(settings)
     permissions = FixedPermissions()
     context.permissions = permissions
     app = create_app(context, router)
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-        yield Service(context, client, permissions)
-    await context.close()
+    with logging_as(settings):
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            yield Service(context, client, permissions)
+        await context.close()
+
+
+@contextmanager
+def logging_as(settings: Settings) -> Generator[None]:
+    """Log as a service does (its libraries' own way of showing a fault takes seconds), until the block ends."""
+    handlers = logging.getLogger().handlers[:]
+    set_up_logging(settings)
+    try:
+        yield
+    finally:
+        logging.getLogger().handlers[:] = handlers
 
 
 async def test_what_a_handler_wrote_is_there_when_the_answer_is(service: Service):
@@ -243,14 +256,9 @@ async def test_a_database_that_does_not_answer_is_503_and_not_401(service: Servi
 
 async def test_every_line_of_a_request_carries_its_id_whatever_the_format(service: Service, tmp_path: Path):
     file = tmp_path / "server.log"
-    handlers = logging.getLogger().handlers[:]
-    try:
-        set_up_logging(
-            Settings(component="small", logging=LoggingSettings(file=file, use_console=False, format="> %(message)s"))
-        )
+    logged = LoggingSettings(file=file, use_console=False, format="> %(message)s")
+    with logging_as(Settings(component="small", logging=logged)):
         await service.client.get("/api/fault", headers={"X-Request-Id": "11111111-2222-4333-8444-555555555555"})
-    finally:
-        logging.getLogger().handlers[:] = handlers
     lines = [line for line in file.read_text().splitlines() if line.startswith("> ")]
     assert lines
     assert all("request_id=11111111-2222-4333-8444-555555555555" in line for line in lines)
