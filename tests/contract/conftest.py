@@ -12,7 +12,7 @@ from support.collaborations import PASSWORD, World, new_world
 from support.databases import PostgresServer, SqliteFiles
 from support.gateway import Server, behind_gateway
 from support.mail import Mailbox
-from support.services import ROOT, running_services, unique
+from support.services import ROOT, further_auth, running_services, unique
 from support.valkey import ValkeyServer
 
 Run = Callable[..., Any]
@@ -64,6 +64,20 @@ def server_on_postgres(
 def server(request: pytest.FixtureRequest) -> Server:
     """The server, once on each database."""
     return request.getfixturevalue(f"server_on_{request.param}")
+
+
+@pytest.fixture(scope="session")
+def guarded(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same server by a door that asks for a second factor: an instance of auth and a gateway of its own."""
+    services = further_auth(
+        server.services, tmp_path_factory.mktemp("guarded"), {"DATAQUALITY_TWO_FACTOR_AUTH": "true"}
+    )
+    try:
+        services.wait_ready("auth")
+        with behind_gateway(services) as guarded:
+            yield guarded
+    finally:
+        services.stop()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

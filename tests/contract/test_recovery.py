@@ -1,20 +1,16 @@
 """Back into one's account by mail, with the user clients of both generations."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from support.arrange import PASSWORD as ARRANGED
 from support.arrange import Arrangement
 from support.clients import run_client
 from support.codes import code_of
 from support.collaborations import PASSWORD, World
-from support.databases import PostgresServer, SqliteFiles
-from support.gateway import Server, behind_gateway
+from support.gateway import Server
 from support.mail import Mailbox, token_in
-from support.services import running_services, unique
-from support.valkey import ValkeyServer
+from support.services import unique
 
 Run = Callable[..., Any]
 Person = Callable[..., str]
@@ -67,28 +63,6 @@ def test_an_unknown_address_is_answered_like_a_known_one(run: Run, world: World,
         addresses=[f"{name}@example.org", f"{unique('nobody')}@example.org"],
     )
     assert answer[0] == answer[1]
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def guarded(
-    request: pytest.FixtureRequest,
-    valkey_server: ValkeyServer,
-    mailbox: Mailbox,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Server]:
-    """A server that asks for a second factor."""
-    databases: SqliteFiles | PostgresServer = request.getfixturevalue(
-        "sqlite_files" if request.param == "sqlite" else "postgres_server"
-    )
-    folder, redis = tmp_path_factory.mktemp("guarded"), valkey_server.database(25 if request.param == "sqlite" else 26)
-    settings = mailbox.settings | {"DATAQUALITY_TWO_FACTOR_AUTH": "true"}
-    parts = ("auth", "entity", "worker", "beat")
-    with (
-        databases.migrated_database() as url,
-        running_services(folder, url, redis, parts, settings, mailbox.secrets) as services,
-        behind_gateway(services) as server,
-    ):
-        yield server
 
 
 def test_a_lost_second_factor_is_replaced_by_mail(guarded: Server, mailbox: Mailbox) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -203,6 +203,16 @@ def running_services(
         yield services
     finally:
         services.stop()
+
+
+def further_auth(services: Services, folder: Path, settings: dict[str, str]) -> Services:
+    """The same services by another instance of auth, started here with settings of its own; `stop` ends it alone."""
+    addresses = services.addresses | {"auth": f"http://127.0.0.1:{free_port()}"}
+    further = replace(
+        services, folder=folder, addresses=addresses, environment=services.environment | settings, processes={}
+    )
+    further.start("auth")
+    return further
 
 
 def _secrets(folder: Path, database_url: str, redis_url: str, given: dict[str, str]) -> Path:
