@@ -45,9 +45,9 @@ def _first(row: Any) -> Any:
 
 
 @contextmanager
-def shell_on(url: str) -> Generator[Shell]:
+def shell_on(url: str, pepper: str = PEPPER) -> Generator[Shell]:
     """A shell on this database until the block ends."""
-    with opened(url, PEPPER) as opening:
+    with opened(url, pepper) as opening:
         yield Shell(url, opening.session)
 
 

@@ -4,33 +4,54 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from dataquality.jobs.shell.command import main
 from support.importing import rows
 
 Run = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run(sqlite_url: str, tmp_path: Path) -> Run:
-    """Runs code as the job does in its container."""
+def secrets(sqlite_url: str, tmp_path: Path) -> Path:
+    """What the job is given in its container."""
     (tmp_path / "database_url").write_text(sqlite_url)
     (tmp_path / "api_key_pepper").write_text("pepper")
+    return tmp_path
+
+
+@pytest.fixture
+def run(secrets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs code by the program's own entry, in this process."""
+    monkeypatch.setenv("DATAQUALITY_SECRETS", str(secrets))
+
+    def run(code: str) -> "subprocess.CompletedProcess[str]":
+        status = main(["-"], BytesIO(code.encode()))
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(["-"], status, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def run_alone(secrets: Path) -> Run:
+    """Runs code in a process of its own, as the job does in its container."""
 
     def run(code: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "dataquality.jobs.shell", "-"],
-            env=os.environ | {"DATAQUALITY_SECRETS": str(tmp_path)},
+            env=os.environ | {"DATAQUALITY_SECRETS": str(secrets)},
             input=code, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 
     return run
 
 
-def test_what_the_code_prints_and_its_last_expression_go_to_standard_output(run: Run) -> None:
-    done = run('print("first")\ndb.Organization.get()')
+def test_what_the_code_prints_and_its_last_expression_go_to_standard_output(run_alone: Run) -> None:
+    done = run_alone('print("first")\ndb.Organization.get()')
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "first\n[<Organization 1: 'root', domain: None, country: None>]\n"
 
@@ -47,8 +68,8 @@ def test_a_refusal_is_one_line_that_names_the_line_of_the_code(run: Run) -> None
     assert done.stderr == "error: <code>:2: Nothing was stored: a collaboration needs a value for name.\n"
 
 
-def test_any_other_error_shows_where_in_the_code_it_came_from_and_nothing_of_ours(run: Run) -> None:
-    done = run("def f():\n    return 1 / 0\n\nf()\n")
+def test_any_other_error_shows_where_in_the_code_it_came_from_and_nothing_of_ours(run_alone: Run) -> None:
+    done = run_alone("def f():\n    return 1 / 0\n\nf()\n")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "ZeroDivisionError: division by zero"
     assert 'File "<code>", line 2, in f' in done.stderr

@@ -1,12 +1,15 @@
 """Changes in the shell beside running services: rights follow at the next call, and tasks reach the nodes."""
 
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
 
 from support.arrange import Arrangement
 from support.collaborations import World, new_world
 from support.services import Services, unique
+from support.shell import shell_on
 from support.sockets import opened
 
 
@@ -18,9 +21,10 @@ def world(services: Services) -> World:
 
 def run_in_shell(services: Services, code: str) -> str:
     """What the code prints."""
-    done = services.run("dataquality.jobs.shell", "-", stdin=code.encode())
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode().strip()
+    pepper = (services.folder / "secrets" / "api_key_pepper").read_text()
+    with shell_on(services.database_url, pepper) as shell, redirect_stdout(StringIO()) as said:
+        shell.run(code)
+    return said.getvalue().strip()
 
 
 def test_what_is_given_and_taken_in_the_shell_counts_from_the_next_call(services: Services) -> None:
