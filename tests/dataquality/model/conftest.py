@@ -26,7 +26,7 @@ from dataquality.model import (
     role_rule_association,
     userpermission,
 )
-from support.databases import sync_engine
+from support.databases import Databases, sync_engine
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,22 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def world(engine: Engine) -> World:
-    with engine.begin() as connection:
-        return _make(engine, connection)
+def world(databases: Databases) -> Iterator[World]:
+    """In a copy of a database that it was made in once."""
+
+    def prepare(url: str) -> None:
+        with sync_engine(url).begin() as connection:
+            _MADE[connection.dialect.name] = _make(connection)
+
+    with databases.prepared_database("model_world", prepare) as url:
+        engine = sync_engine(url)
+        yield World(engine, **_MADE[engine.dialect.name])
 
 
-def _make(engine: Engine, connection: Connection) -> World:
+_MADE: dict[str, dict[str, int]] = {}
+
+
+def _make(connection: Connection) -> dict[str, int]:
     def add(entity: Any, **values: Any) -> int:
         connection.execute(insert(entity).values(**values))
         table = entity.__table__ if hasattr(entity, "__table__") else entity
@@ -97,4 +107,7 @@ def _make(engine: Engine, connection: Connection) -> World:
     result = add(Result, task_id=task, organization_id=organization, node_id=node)
     add(ResultContent, result_id=result, input="i")
     add(AlgorithmPort, result_id=result, port=8888, label="l")
-    return World(engine, organization, other, collaboration, node, user, role, rule, task, subtask, result)
+    return {
+        "organization": organization, "other": other, "collaboration": collaboration, "node": node, "user": user,
+        "role": role, "rule": rule, "task": task, "subtask": subtask, "result": result,
+    }  # fmt: skip
