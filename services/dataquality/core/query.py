@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
-from fastapi import Query
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
@@ -55,7 +54,7 @@ Boolean = Annotated[bool, BeforeValidator(_boolean), WithJsonSchema(_BOOLEAN)]
 """True, False, 1 or 0 in any case: Python clients send `True`."""
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_DAY_OR_TIME)]
 """A date (its midnight, UTC) or a time; naive ones count as UTC."""
-Id = Annotated[int, Query(ge=1, le=MAX_ID)]
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Words = Annotated[str, Field(max_length=_LONGEST_TEXT), AfterValidator(_without_nul)]
 """A text to find things by, or an SQL pattern."""
 
