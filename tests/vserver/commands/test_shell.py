@@ -156,7 +156,6 @@ def test_code_on_standard_input_is_run_and_what_it_shows_can_be_piped(any_server
     ("code", "ends_with", "said"),
     [
         ("1 / 0", 1, "ZeroDivisionError: division by zero"),
-        ("db.Collaboration(name='x', nmae=1)", 1, "Did you mean 'name'?"),
         ("import sys; sys.exit(7)", 7, ""),
     ],
 )
