@@ -90,7 +90,8 @@ def status(home: Home, name: str) -> tuple[int, dict[str, Any]]:
 def running_vserver(home: Home, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "vserver", *arguments],
-        env=home.variables, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **as_account(home.account),
+        env=home.variables, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        **as_account(home.account),
     )  # fmt: skip
 
 
