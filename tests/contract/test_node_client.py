@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.arrange import Arrangement
+from support.clients import VERSIONS, python_of
 from support.collaborations import PASSWORD, Site, World
 from support.gateway import Server
 from support.nodes import heard, running_node
@@ -241,21 +242,25 @@ def test_a_node_whose_token_expires_while_it_is_connected_gets_a_new_one_when_it
         eventually(lambda: status_of(world, site) == "online")
 
 
-def test_nodes_come_back_by_the_instance_that_is_left(
-    version: str, server: Server, world: World, tmp_path: Path
-) -> None:
-    site = world.sites[0]
-    # People come through the gateway, as the node does.
+def test_nodes_come_back_by_the_instance_that_is_left(server: Server, world: World, tmp_path: Path) -> None:
+    first, second = world.sites
+    # People come through the gateway, as the nodes do.
     world.researcher.addresses = world.root.addresses = dict.fromkeys(server.services.addresses, server.url)
-    with running_node(version, site, server, tmp_path) as node:
+    for version in VERSIONS:
+        python_of(version)
+    with (
+        running_node("3.4.2", first, server, tmp_path) as older,
+        running_node("3.11.1", second, server, tmp_path) as newer,
+    ):
         for dead in ("dispatch", "dispatch-2"):
-            # Whichever the node was connected to: by the second time it had to leave one of them.
+            # Whichever a node was connected to: by the second time it had to leave one of them.
             with ended(server, dead):
                 # The gateway sees within a second or so who is left; until then it asks people to try again.
                 eventually(lambda: world.root.get("/task").status_code == 200)
-                task = ask(world, site, "count", dead)
-                eventually(lambda: result_of(world, task)["status"] == "completed")  # noqa: B023
-        node.tells(heard("disconnect"))
+                tasks = [ask(world, site, "count", dead) for site in (first, second)]
+                eventually(lambda: all(result_of(world, task)["status"] == "completed" for task in tasks))  # noqa: B023
+        older.tells(heard("disconnect"))
+        newer.tells(heard("disconnect"))
 
 
 @contextmanager
