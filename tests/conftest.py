@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 from support.databases import Databases, PostgresServer, SqliteFiles, database_home
 from support.valkey import ValkeyServer
 
+_SHARING = "contract/"
+"""All its files share two servers, each of six processes behind a gateway."""
 _LONGEST_FIRST = (
     "end_to_end/test_compose_stack.py",
     "faults/test_faults.py",
@@ -33,6 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if gone := [str(path) for path in places if not path.exists()]:
         raise pytest.UsageError(f"tests/conftest.py names files that are not there: {', '.join(gone)}")
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Files go to one process together where they share what takes long to start."""
+    return _Sharing(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class _Sharing(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return _SHARING if _SHARING in file else file
 
 
 @pytest.fixture(scope="session")
