@@ -7,6 +7,7 @@ import subprocess
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -93,11 +94,15 @@ def _commands(line: str) -> Iterator[list[str]]:
     yield words
 
 
+@cache
+def _whole_command() -> Any:
+    return typer.main.get_command(build_app())
+
+
 def _flaws(words: list[str]) -> list[str]:
     if words[:1] != ["vserver"]:
         return []
-    command: Any = typer.main.get_command(build_app())
-    rest = words[1:]
+    command, rest = _whole_command(), words[1:]
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         if rest[0] not in command.commands:
             return [f"{' '.join(words)}: there is no command {rest[0]}"]
