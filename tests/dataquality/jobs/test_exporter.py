@@ -1,7 +1,6 @@
 """The export: the import's form without secrets, and nothing lost between the two."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -149,9 +148,18 @@ class Roundtrip:
         self._files = files
         self._parts = (folder, monkeypatch, capsys)
 
-    def databases(self) -> Iterator[Importer]:
+    def try_out(self, document: dict[str, Any], form: str) -> None:
         with self._files.migrated_database() as url:
-            yield Importer(url, *self._parts)
+            importer = Importer(url, *self._parts)
+            outcome = importer.run(json.dumps(document), label="file.json")
+            assert outcome.code == 0, outcome.err
+            exported = importer.export(form)
+            assert normal(json.loads(importer.export("json"))) == normal(document)
+            before = importer.contents()
+            for options in ([], ["--update"]):
+                again = importer.run(exported, *options, label=f"file.{form}")
+                assert not any(count["created"] + count["changed"] for count in again.result["imported"].values())
+            assert importer.contents() == before
 
 
 @pytest.fixture
@@ -162,23 +170,24 @@ def roundtrip(
 
 
 # A smaller example costs minutes to find, and these are small.
-@settings(
-    max_examples=40,
+_EXAMPLES = settings(
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=cast(list[HealthCheck], list(HealthCheck)),
 )
-@given(document=documents(), form=st.sampled_from(["yaml", "json"]))
+_FORMS = st.sampled_from(["yaml", "json"])
+
+
+@settings(_EXAMPLES, max_examples=15)
+@given(document=documents(), form=_FORMS)
 def test_what_is_imported_is_exported_and_imported_again_changes_nothing(
     roundtrip: Roundtrip, document: dict[str, Any], form: str
 ) -> None:
-    for importer in roundtrip.databases():
-        outcome = importer.run(json.dumps(document), label="file.json")
-        assert outcome.code == 0, outcome.err
-        exported = importer.export(form)
-        assert normal(json.loads(importer.export("json"))) == normal(document)
-        before = importer.contents()
-        for options in ([], ["--update"]):
-            again = importer.run(exported, *options, label=f"file.{form}")
-            assert not any(count["created"] + count["changed"] for count in again.result["imported"].values())
-        assert importer.contents() == before
+    roundtrip.try_out(document, form)
+
+
+@pytest.mark.soak
+@settings(_EXAMPLES, max_examples=400)
+@given(document=documents(), form=_FORMS)
+def test_many_documents_come_out_as_they_went_in(roundtrip: Roundtrip, document: dict[str, Any], form: str) -> None:
+    roundtrip.try_out(document, form)

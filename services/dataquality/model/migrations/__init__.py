@@ -4,6 +4,7 @@ Downgrades are not offered: restore a backup instead. To write a new step, upgra
 `alembic.command.revision(migration_config(connection), message="...", autogenerate=True)`.
 """
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -22,10 +23,11 @@ def migration_config(connection: Connection | None = None) -> Config:
     return config
 
 
-def known_revisions() -> list[str]:
+@cache
+def known_revisions() -> tuple[str, ...]:
     """Every revision this code knows, newest first."""
     scripts = ScriptDirectory.from_config(migration_config())
-    return [script.revision for script in scripts.walk_revisions()]
+    return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def current_revision(connection: Connection) -> str | None:
