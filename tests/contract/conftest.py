@@ -12,7 +12,7 @@ from support.collaborations import PASSWORD, World, new_world
 from support.databases import PostgresServer, SqliteFiles
 from support.gateway import Server, behind_gateway
 from support.mail import Mailbox
-from support.services import ROOT, further_auth, running_services, unique
+from support.services import further_auth, running_services, unique
 from support.valkey import ValkeyServer
 
 Run = Callable[..., Any]
@@ -119,7 +119,7 @@ def world(server: Server) -> World:
 @pytest.fixture
 def person(server: Server) -> Person:
     """Makes a user of an organization with built-in roles; the username. The password is PASSWORD."""
-    root = server.services.login(*ROOT)
+    root = server.services.root
     roles = {role["name"]: role["id"] for role in root.get("/role").json()}
 
     def made(organization_id: int, *role_names: str) -> str:
