@@ -46,8 +46,8 @@ class Attempt:
 
     @property
     def refused(self) -> bool:
-        """By the service itself, which says so: the gateway cannot know what became of a request that it lost."""
-        return self.status is not None and self.status >= 500 and "code" in self.answer
+        """By the service, or by the gateway before it was sent on: what became of one that it lost, it cannot know."""
+        return self.status is not None and self.status >= 500 and self.status not in (502, 504)
 
 
 @dataclass

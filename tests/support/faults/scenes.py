@@ -16,13 +16,14 @@ from support.faults.trial import Scene, Stage
 _SLOW_SECONDS = 2
 _QUEUE = "dataquality"
 _LOOK_SECONDS, _SECONDS_OF_REST = 0.1, 1.5
+_UNSENT = text("SELECT count(*) FROM outbox WHERE sent_at IS NULL AND collaboration_id = :collaboration")
 
 
 def worker_dies_while_it_marks(parts: LocalParts) -> Scene:
     """The worker is killed while the database is slow to mark events as sent; the mark is made all the same."""
 
     async def scene(stage: Stage) -> None:
-        await _at_rest(parts)
+        await _at_rest(parts, stage.load.researcher.collaboration)
         with _slow_to_mark(parts.database()) as engine:
             await stage.load.researcher.ask(stage.load.researcher.addressees)
             await until(lambda: _is_marking(engine))
@@ -35,7 +36,7 @@ def wake_up_call_is_lost(parts: LocalParts) -> Scene:
     """Redis is emptied while the job that would drain the outbox waits there for a frozen worker."""
 
     async def scene(stage: Stage) -> None:
-        await _at_rest(parts)
+        await _at_rest(parts, stage.load.researcher.collaboration)
         hits = [Hit("worker", "freeze", seconds=3), Hit("redis", "flush", after=2.5)]
         async with asyncio.TaskGroup() as together:
             together.create_task(stage.injector.inflict(hits))
@@ -74,14 +75,17 @@ def all_answer_twice_at_once(tasks: int) -> Scene:
     return scene
 
 
-async def _at_rest(parts: LocalParts) -> None:
-    """What the nodes' coming made to do is done: a job that is begun already would take the task's events along."""
+async def _at_rest(parts: LocalParts, collaboration: int) -> None:
+    """What the nodes' coming made to do is done: a job that is begun already would take the task's events along.
+
+    What an earlier run left waits for a sweep, which this stack may be without.
+    """
     engine = parts.database()
     seconds_of_rest = 0.0
 
     def works() -> bool:
         with engine.connect() as connection:
-            unsent = connection.execute(text("SELECT count(*) FROM outbox WHERE sent_at IS NULL")).scalar_one()
+            unsent = connection.execute(_UNSENT, {"collaboration": collaboration}).scalar_one()
         return bool(unsent or client.llen(_QUEUE))
 
     with closing(parts.redis_client()) as client:
