@@ -39,6 +39,7 @@ lint: $(STAMP) ## check style, types and import walls
 
 bench: $(STAMP) ## measure, and print ratios against baselines of the same run
 	$(BIN)/python bench/api.py
+	$(BIN)/python bench/batch_import.py 300
 
 format: $(STAMP) ## lay the code out
 	$(BIN)/ruff check --fix .
