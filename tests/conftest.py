@@ -11,24 +11,32 @@ from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingT
 from support.databases import Databases, PostgresServer, SqliteFiles, database_home
 from support.valkey import ValkeyServer
 
-_SHARING = "contract/"
-"""All its files share two servers, each of six processes behind a gateway."""
+_TOGETHER = (
+    ("contract/",),
+    ("dataquality/dispatch/",),
+    ("dataquality/auth/",),
+    ("dataquality/entity/", "dataquality/permissions/", "dataquality/test_", "dataquality/jobs/shell/test_running"),
+    ("dataquality/openapi/",),
+)
+"""Folders and files whose tests share servers of the session: each process that took some would start its own."""
 _LONGEST_FIRST = (
     "end_to_end/test_compose_stack.py",
+    "dataquality/dispatch/test_components.py",
     "faults/test_faults.py",
-    "end_to_end/test_local_stack.py",
     "contract/test_node_client.py",
+    "dataquality/permissions/test_matrix.py",
     "faults/test_compose_faults.py",
+    "dataquality/auth/test_recovery.py",
+    "end_to_end/test_local_stack.py",
     "end_to_end/test_demo.py",
     "vserver/stack/local/test_driver.py",
     "vserver/commands/test_import.py",
     "vserver/stack/compose/test_driver.py",
     "docs/test_pages.py",
-    "dataquality/permissions/test_matrix.py",
-    "dataquality/dispatch/test_watchdog.py",
+    "vserver/commands/test_shell.py",
     "docs/test_offline.py",
 )
-"""Files that take a minute or more, the longest first: one that began last would keep one process busy alone."""
+"""Files that take a minute or more, with their company: one that began last would keep one process busy alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,7 +56,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 class _Sharing(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return _SHARING if _SHARING in file else file
+        return next((company[0] for company in _TOGETHER if any(f"tests/{one}" in file for one in company)), file)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -44,11 +45,22 @@ def expected_status(before: dict[str, Any], patch: dict[str, Any]) -> str:
     return "active" if "started_at" in patch and before["status"] in OPEN else before["status"]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=st.lists(patches, min_size=1, max_size=6))
 def test_a_result_goes_forward_only_and_ends_once(common_world: World, sent: list[dict[str, Any]]):
-    site = common_world.sites[0]
-    [result] = common_world.ask(site)["results"]
+    goes_forward_only(common_world, sent)
+
+
+@pytest.mark.soak
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sent=st.lists(patches, min_size=1, max_size=8))
+def test_a_result_does_so_however_long_it_is_tried(common_world: World, sent: list[dict[str, Any]]):
+    goes_forward_only(common_world, sent)
+
+
+def goes_forward_only(world: World, sent: list[dict[str, Any]]) -> None:
+    site = world.sites[0]
+    [result] = world.ask(site)["results"]
     path = f"/result/{result['id']}"
     before = comparable(site.api.get(path).json())
     for patch in sent:

@@ -50,9 +50,17 @@ def http() -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.title)
 def test_everybody_may_do_what_the_table_says_and_nothing_else(
-    endpoint: Endpoint, services: Services, http: httpx.Client
+    endpoint: Endpoint, services_on_postgres: Services, http: httpx.Client
 ) -> None:
-    Calls(endpoint, services, http).check(callers(endpoint))
+    Calls(endpoint, services_on_postgres, http).check(callers(endpoint))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.title)
+def test_everybody_may_do_the_same_on_sqlite(
+    endpoint: Endpoint, services_on_sqlite: Services, http: httpx.Client
+) -> None:
+    Calls(endpoint, services_on_sqlite, http).check(callers(endpoint))
 
 
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.title)
