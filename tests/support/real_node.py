@@ -29,8 +29,8 @@ IS_NEWER = not hasattr(node_module, "server_io")
 
 
 class Algorithm(threading.Thread):
-    """What stands for a container: counts, asks others to count and adds up, crashes, or waits (to be killed;
-    with a port open, if it serves)."""
+    """What stands for a container: counts, asks others to count and adds up, gathers what is large, crashes, or waits
+    (to be killed; with a port open, if it serves)."""
 
     def __init__(self, done: Any, about: dict[str, Any], content: bytes, token: str) -> None:
         super().__init__(daemon=True)
@@ -55,14 +55,16 @@ class Algorithm(threading.Thread):
         if method == "count":
             return {"count": rest}
         if method == "sum":
-            return {"sum": sum(part["count"] for part in self._ask(rest))}
+            return {"sum": sum(part["count"] for part in self._ask(rest, 5))}
+        if method == "gather":
+            return {"characters": sum(len(part["count"]) for part in self._ask(rest, 800_000 * "x"))}
         if method in ("wait", "serve"):
             self.killed.wait(60)
         raise ValueError(f"the algorithm knows no {method}")
 
-    def _ask(self, organizations: list[int]) -> list[Any]:
+    def _ask(self, organizations: list[int], rest: Any) -> list[Any]:
         """Ask the organizations to count, through the proxy; their answers."""
-        client, asked = self._client(), {"method": "count", "rest": 5}
+        client, asked = self._client(), {"method": "count", "rest": rest}
         task = client.task.create(asked, organizations) if IS_NEWER else client.create_new_task(asked, organizations)
         see = client.task.get if IS_NEWER else client.get_task
         while not see(task["id"])["complete"]:

@@ -2,6 +2,9 @@
 
 The document is rendered with a mark in the place of each text; the marks are random, so that no text can hold one.
 However much a list of results holds, little of it is in memory at once, and nobody else waits while it is written.
+
+The texts are fetched twice, first to know how long the answer is: nodes pass the headers of an answer on to algorithms
+beside a body that is in one piece by then, so it must come with its length and not in chunks (contract, REST, 0.1).
 """
 
 import asyncio
@@ -11,6 +14,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -54,7 +58,7 @@ class LargeTexts(Generic[Key]):
         if not self._texts:
             return response
         headers = {name: value for name, value in response.headers.items() if name.lower() != "content-length"}
-        return _Sliced(self._parts(bytes(response.body)), response.status_code, headers)
+        return _Sliced(partial(self._parts, bytes(response.body)), response.status_code, headers)
 
     async def _parts(self, document: bytes) -> AsyncGenerator[bytes]:
         # Split by a pattern with a group: pieces of the document and the numbers of texts take turns.
@@ -107,20 +111,46 @@ def _slices(text: str | None) -> Iterator[bytes]:
 class _Sliced(StreamingResponse):
     media_type = "application/json"
 
-    def __init__(self, parts: AsyncGenerator[bytes], status: int, headers: dict[str, str]) -> None:
-        super().__init__(parts, status, headers)
+    def __init__(self, parts: Callable[[], AsyncGenerator[bytes]], status: int, headers: dict[str, str]) -> None:
+        super().__init__((), status, headers)
         self._parts = parts
 
     async def stream_response(self, send: Any) -> None:
+        length = await _length(self._parts())
+        self.headers["content-length"] = str(length)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
-            # Closed here and now, also when the reader is gone: the room is given back.
-            async with aclosing(self._parts) as parts:
-                async for part in parts:
-                    message = {"type": "http.response.body", "body": part, "more_body": True}
-                    await asyncio.wait_for(send(message), _SECONDS_BETWEEN_SLICES)
-        except (TimeoutError, SQLAlchemyError) as error:
+            await self._send_parts(send, length)
+        except (TimeoutError, SQLAlchemyError, _TextChangedError) as error:
             # Without its end the answer is no valid one: the server cuts the connection, and the reader asks again.
             log.warning("a large answer broke off", error=type(error).__name__)
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_parts(self, send: Any, length: int) -> None:
+        left = length
+        # Closed here and now, also when the reader is gone: the room is given back.
+        async with aclosing(self._parts()) as parts:
+            async for part in parts:
+                left -= len(part)
+                if left < 0:
+                    raise _TextChangedError
+                message = {"type": "http.response.body", "body": part, "more_body": True}
+                await asyncio.wait_for(send(message), _SECONDS_BETWEEN_SLICES)
+        if left:
+            raise _TextChangedError
+
+
+class _TextChangedError(Exception):
+    """A text is not as long any more as it was when the answer was measured."""
+
+
+async def _length(parts: AsyncGenerator[bytes]) -> int:
+    """Bytes in all of these."""
+    length = 0
+    async with aclosing(parts):
+        async for part in parts:
+            length += len(part)
+            # Others have their turn: to write a large text takes a while.
+            await asyncio.sleep(0)
+    return length

@@ -117,7 +117,10 @@ def answered(world: World, sizes: list[int], salt: str = "") -> tuple[int, list[
 @pytest.mark.parametrize("path", ["/result?task_id={}", "/task/{}/result", "/task/{}?include=results"])
 def test_a_list_of_large_results_comes_whole_and_in_order(world: World, path: str) -> None:
     task, texts = answered(world, [3 * MIB, 2 * MIB])
-    answer: Any = world.researcher.get(path.format(task)).json()
+    response = world.researcher.get(path.format(task))
+    assert "transfer-encoding" not in response.headers
+    assert int(response.headers["content-length"]) == len(response.content)
+    answer: Any = response.json()
     results = cast(list[dict[str, Any]], answer if isinstance(answer, list) else answer["results"])
     assert sorted(result["result"] for result in results) == sorted(texts)
     by_log = {result["log"]: result["result"] for result in results}
