@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 from sqlalchemy import Engine, NullPool, create_engine, event, make_url
 
 from dataquality.jobs.migrate import migrate
 from support.processes import free_port, give_away, package_folder, stop, unprivileged, wait_until
 
-ON_POSTGRES_FIRST = ("postgres", pytest.param("sqlite", marks=pytest.mark.soak))
-"""For tests with services of their own whose subject is not the database: on SQLite too, with the long tests."""
 _TEMPLATE = "migrated"
 # A lost machine loses a test database: nothing is synced, and the log is kept for no standby.
 _FAST = (

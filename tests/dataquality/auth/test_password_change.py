@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from support.arrange import PASSWORD, Arrangement
-from support.databases import ON_POSTGRES_FIRST, PostgresServer, SqliteFiles
+from support.databases import PostgresServer, SqliteFiles
 from support.services import Api, Services, running_services, unique
 from support.valkey import ValkeyServer
 
@@ -103,7 +103,7 @@ def test_without_a_token_it_is_unauthorized(services: Services) -> None:
     assert change(services.anyone).status_code == 401
 
 
-@pytest.fixture(params=ON_POSTGRES_FIRST)
+@pytest.fixture(params=["sqlite", "postgres"])
 def fresh(
     request: pytest.FixtureRequest, valkey_server: ValkeyServer, tmp_path: Path, sqlite_files: SqliteFiles
 ) -> Iterator[Services]:

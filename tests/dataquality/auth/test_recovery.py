@@ -12,7 +12,7 @@ import pytest
 from dataquality.dispatch.celery import JobQueue
 from dataquality.dispatch.names import SEND_MAIL
 from support.arrange import PASSWORD, Arrangement, at_once
-from support.databases import ON_POSTGRES_FIRST, PostgresServer, SqliteFiles
+from support.databases import PostgresServer, SqliteFiles
 from support.mail import Mailbox, text_of, token_in
 from support.services import Services, running_services, unique
 from support.tokens import claims_of, signed
@@ -60,7 +60,7 @@ def mailing_on_postgres(
         yield services
 
 
-@pytest.fixture(params=ON_POSTGRES_FIRST)
+@pytest.fixture(params=["sqlite", "postgres"])
 def services(request: pytest.FixtureRequest) -> Services:
     return request.getfixturevalue(f"mailing_on_{request.param}")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.arrange import Arrangement, Grants
-from support.databases import ON_POSTGRES_FIRST, PostgresServer, SqliteFiles
+from support.databases import PostgresServer, SqliteFiles
 from support.processes import free_port
 from support.services import ROOT, Api, Services, running_services, unique
 from support.valkey import ValkeyServer
@@ -30,7 +30,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     server.stop()
 
 
-@pytest.fixture(scope="module", params=ON_POSTGRES_FIRST)
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def services(
     request: pytest.FixtureRequest, valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Services]:
