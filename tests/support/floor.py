@@ -133,6 +133,10 @@ class Floor:
         self._writing(note_up)
         return self._writing(lambda session: leases.renew(session, instance))
 
+    def forget(self, *sids: str) -> None:
+        """An instance finds leases of its own whose sockets are gone."""
+        self._writing(lambda session: leases.forget(session, sids))
+
     def kill(self, task: int) -> dict[str, Any] | None:
         """The user kills a task; the answer, None if it was refused."""
         return self._killed(lambda session: kills.end_task(session, self._user, task))

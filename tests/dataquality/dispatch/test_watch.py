@@ -73,6 +73,17 @@ class TestSockets:
         floor.disconnect(node, "new")
         assert floor.status(node) == "offline"
 
+    def test_leases_of_sockets_that_ended_unnoticed_are_taken_away_and_no_others(self, floor: Floor) -> None:
+        first, second = floor.nodes
+        floor.connect(first, "s1")
+        floor.connect(first, "s2")
+        floor.connect(second, "s3")
+        floor.forget()
+        floor.forget("s1", "s2", "nobody's")
+        assert floor.round() == {"s3"}
+        floor.sweep()
+        assert (floor.status(first), floor.status(second)) == ("offline", "online")
+
     def test_an_instance_that_was_frozen_learns_that_its_sockets_were_taken_for_dead(self, floor: Floor) -> None:
         node = floor.nodes[0]
         floor.connect(node)

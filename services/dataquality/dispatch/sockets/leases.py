@@ -51,9 +51,11 @@ async def renew(session: AsyncSession, instance: str) -> set[str]:
     return set((await session.scalars(renewed.returning(SocketLease.sid))).all())
 
 
-async def forget(session: AsyncSession, sid: str) -> None:
-    """Take away the lease of a socket that ended unnoticed; the clock finds out who is offline by that."""
-    await session.execute(delete(SocketLease).where(SocketLease.sid == sid))
+async def forget(session: AsyncSession, sids: Collection[str]) -> None:
+    """Take away the leases of sockets that ended unnoticed; the clock finds out who is offline by that."""
+    if sids:
+        these = among(await session.connection(), SocketLease.sid, sorted(sids))
+        await session.execute(delete(SocketLease).where(these))
 
 
 async def see(session: AsyncSession, identities: Collection[int]) -> None:

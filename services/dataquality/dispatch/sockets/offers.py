@@ -1,22 +1,16 @@
 """Brings nodes what waits for them in the database, whether or not they heard of it before."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
 from dataquality.core.callers import NodeCaller
 from dataquality.core.context import Context
 from dataquality.dispatch.kill.wishes import wishes_before
+from dataquality.dispatch.sockets.patience import once_it_answers
 from dataquality.dispatch.sockets.present import Present
 from dataquality.dispatch.sockets.repository import waiting_tasks
 from dataquality.dispatch.sockets.server import SocketServer
-
-log = structlog.stdlib.get_logger(__name__)
-_RETRY_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -47,10 +41,4 @@ class Offers:
 
     async def offer_to_all(self) -> None:
         """The same to all that are here, as soon as the database answers."""
-        while True:
-            try:
-                await self.offer(list(self.present.guests))
-                return
-            except SQLAlchemyError as error:
-                log.warning("waiting tasks are not offered yet", error=type(error).__name__)
-                await asyncio.sleep(_RETRY_SECONDS)
+        await once_it_answers(lambda: self.offer(list(self.present.guests)), "waiting tasks are not offered yet")

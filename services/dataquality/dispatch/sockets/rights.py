@@ -3,15 +3,12 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
 from dataquality.core.context import Context
 from dataquality.dispatch.sockets.guests import Guest, moved, outlived
+from dataquality.dispatch.sockets.patience import once_it_answers
 from dataquality.dispatch.sockets.present import Present
 from dataquality.dispatch.sockets.server import SocketServer
 
-log = structlog.stdlib.get_logger(__name__)
 _STAMP_SECONDS = 1
 """How long a socket may outlive its rights. Looked up in the database: so it holds for whoever changed them (a service,
 the import, the shell), whatever Redis and the worker do."""
@@ -27,16 +24,9 @@ class Rights:
 
     async def watch(self) -> None:
         """Hang up on those whose rights changed, who come again and get what is theirs; let others change rooms."""
-        was_away = False
         while True:
             await asyncio.sleep(_STAMP_SECONDS)
-            try:
-                await self._follow()
-                was_away = False
-            except SQLAlchemyError as error:
-                if not was_away:
-                    log.warning("rights of sockets cannot be checked", error=type(error).__name__)
-                was_away = True
+            await once_it_answers(self._follow, "rights of sockets cannot be checked")
 
     async def _follow(self) -> None:
         guests = dict(self.present.guests)

@@ -2,22 +2,19 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dataquality.core.context import Context
 from dataquality.dispatch.sockets import leases
 from dataquality.dispatch.sockets.doors import Doors
+from dataquality.dispatch.sockets.patience import once_it_answers
 from dataquality.dispatch.sockets.present import Present
 from dataquality.dispatch.sockets.repository import note_ability
 from dataquality.dispatch.watch.uptime import note_up
 
-log = structlog.stdlib.get_logger(__name__)
-_RETRY_SECONDS = 1
+_TROUBLE = "signs of life cannot be written"
 _ROUND_SECONDS = 15
 """How often leases are renewed."""
 _SEEN_SECONDS = 5
@@ -39,7 +36,7 @@ class Upkeep:
     async def go_round(self) -> None:
         """Renew the leases, for ever; after an outage of the database as soon as may be."""
         for number in itertools.count():
-            await _once_it_answers(self._renew)
+            await once_it_answers(self._renew, _TROUBLE)
             if number % _ROUNDS_UNTIL_SEEN == 0:
                 self.present.seen |= {guest.caller.id for guest in self.present.guests.values()}
             await asyncio.sleep(_ROUND_SECONDS)
@@ -49,17 +46,15 @@ class Upkeep:
         while True:
             await asyncio.sleep(_SEEN_SECONDS)
             if self.present.seen:
-                await _once_it_answers(self._write_those_seen)
+                await once_it_answers(self._write_those_seen, _TROUBLE)
 
     async def _renew(self) -> None:
         async with self.context.database.writing() as session:
             await note_up(session)
             kept = await leases.renew(session, self.doors.instance)
+            await leases.forget(session, kept - self.present.guests.keys())
             await self._note_silent(session)
         guests = self.present.guests
-        for sid in kept - guests.keys():
-            async with self.context.database.writing() as session:
-                await leases.forget(session, sid)
         for sid, guest in list(guests.items()):
             if sid not in kept:
                 await self.doors.enter(sid, guest)
@@ -76,15 +71,3 @@ class Upkeep:
         async with self.context.database.writing() as session:
             await leases.see(session, seen)
         self.present.seen -= seen
-
-
-async def _once_it_answers(work: Callable[[], Awaitable[None]]) -> None:
-    was_away = False
-    while True:
-        try:
-            return await work()
-        except (SQLAlchemyError, OSError) as error:
-            if not was_away:
-                log.warning("signs of life cannot be written", error=type(error).__name__)
-            was_away = True
-            await asyncio.sleep(_RETRY_SECONDS)
