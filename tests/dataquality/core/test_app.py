@@ -1,8 +1,8 @@
 """What every service has in common, seen through a small service of the test's own on a real database and Redis."""
 
 import logging
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +12,15 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import insert, select
+from sqlalchemy.exc import OperationalError
+from starlette.responses import Response
 
 from dataquality.core.app import create_app
 from dataquality.core.callers import Caller, NodeCaller, UserCaller, caller_of, permitted
 from dataquality.core.context import Context, make_context
 from dataquality.core.database import Database
 from dataquality.core.errors import BadRequest
+from dataquality.core.large_texts import LargeTexts
 from dataquality.core.logs import set_up_logging
 from dataquality.core.permissions import Grant, IdentityKind, Permissions
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
@@ -62,6 +65,17 @@ async def names(connection: ReadConnection) -> JSONResponse:
 @router.get("/fault")
 async def fault() -> JSONResponse:
     raise RuntimeError("a secret detail")
+
+
+@router.get("/large")
+async def large() -> Response:
+    """A text that cannot be fetched when the answer is to be sent."""
+
+    async def load(_keys: Sequence[int]) -> list[str | None]:
+        raise OperationalError("SELECT 1", {}, OSError("the database is away"))
+
+    texts = LargeTexts[int](load, lambda _size: nullcontext())
+    return texts.filled(JSONResponse({"text": texts.later(1, 2_000_000)}))
 
 
 @router.get("/users-only")
@@ -252,6 +266,11 @@ async def test_a_database_that_does_not_answer_is_503_and_not_401(service: Servi
     response = await service.client.get("/api/users-only", headers=headers)
     assert response.status_code == 503
     assert response.headers["Retry-After"]
+
+
+async def test_a_database_that_goes_away_before_a_large_answer_has_begun_is_503(service: Service):
+    response = await service.client.get("/api/large")
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
 
 
 async def test_every_line_of_a_request_carries_its_id_whatever_the_format(service: Service, tmp_path: Path):
