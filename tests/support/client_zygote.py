@@ -3,11 +3,14 @@
 The modules to import beforehand are its arguments: importing them costs a hundred times what a fork does. No thread and
 no connection is there before the fork, so that each order finds the client as freshly imported. An order comes on
 standard input, a socket, as two file descriptors (the conversation, and the file for the client's own words) and is
-answered with the id of the process. When that socket closes, this process and all that it forked are killed.
+answered with the id of the process. The last line of a conversation tells how its process ended. When the socket
+closes, this process and all that it forked are killed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -19,6 +22,9 @@ from client_process import converse, load
 
 _TWO = struct.Struct("2i")
 _ONE = struct.Struct("i")
+_CHILD = {signal.SIGCHLD}
+_conversations: dict[int, int] = {}
+"""Of the processes that have not ended, by their ids."""
 
 
 def main() -> None:
@@ -29,12 +35,16 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, _reap)
     while True:
         conversation, words = _order(orders)
+        # Whoever ends at once is known by then.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _CHILD)
         pid = os.fork()
         if pid == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            orders.close()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _CHILD)
+            _close(orders.detach(), *_conversations.values())
             return converse(conversation, words)
-        os.close(conversation)
+        _conversations[pid] = conversation
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CHILD)
         os.close(words)
         orders.sendall(_ONE.pack(pid))
 
@@ -49,11 +59,20 @@ def _order(orders: socket.socket) -> tuple[int, int]:
 
 
 def _reap(*_: Any) -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
+    """Tell of each process that has ended: its status, or the signal that ended it as a negative number."""
+    while _conversations:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+        # Where nobody listens any more there is nobody to wait for.
+        with socket.socket(fileno=_conversations.pop(pid)) as conversation, contextlib.suppress(OSError):
+            conversation.send((json.dumps({"ended": code}) + "\n").encode(), socket.MSG_DONTWAIT)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

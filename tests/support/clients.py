@@ -80,9 +80,9 @@ def run_client(version: str, script: str, *, server: Server, seconds: float = SE
         except TimeoutError:
             process.send(signal.SIGKILL)
             raise AssertionError(f"The client took longer than {seconds} s:\n{_read(words)[-4000:]}") from None
-        assert told and "answer" in told[-1], f"The client's script failed:\n{_read(words)[-6000:]}"
+        assert told[-1:] == [{"ended": 0}], f"The client's script failed ({told[-1:]}):\n{_read(words)[-6000:]}"
     _hold_to_the_rules(told)
-    return told[-1]["answer"]
+    return told[-2]["answer"]
 
 
 def _read(words: IO[str]) -> str:
