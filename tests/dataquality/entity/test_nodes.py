@@ -145,8 +145,9 @@ def test_an_algorithm_sees_the_node_that_it_runs_on_and_no_other(root: Api, worl
 
 def test_filters(root: Api, world: World, there: Arrangement) -> None:
     word = unique("node")
+    there.online(world.node)
     there.run(
-        "UPDATE authenticatable SET ip = :ip, status = 'online', last_seen = :seen WHERE id = :id",
+        "UPDATE authenticatable SET ip = :ip, last_seen = :seen WHERE id = :id",
         ip=word, seen=datetime(2026, 3, 5, 12, tzinfo=UTC).replace(tzinfo=None), id=world.node,
     )  # fmt: skip
     there.run("UPDATE node SET name = :name WHERE id = :id", name=f"{word} X", id=world.node)
