@@ -4,8 +4,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,15 +90,31 @@ def lines_until(process: "subprocess.Popen[str]", end: str) -> list[str]:
     return lines
 
 
+@contextmanager
+def writing_again_and_again(home: Home, **lines: str) -> Iterator[None]:
+    """Add these lines to logs until the block ends: the last 0 lines are those before attach looks, at any time."""
+    enough = threading.Event()
+
+    def write_them() -> None:
+        while not enough.wait(0.2):
+            for part, line in lines.items():
+                write(home, part, line)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write_them)
+        try:
+            yield
+        finally:
+            enough.set()
+            writing.result()
+
+
 def test_without_a_terminal_there_are_no_colours_and_only_the_parts_that_are_meant(home: Home, name: str) -> None:
     process = attached(home, "-n", name, "--service", "worker", "--service", "beat", "--tail", "0")
     assert process.stderr is not None
     assert "Ctrl-C detaches" in process.stderr.readline()
-    time.sleep(1)  # the last 0 lines are those before it looks
-    write(home, "auth", "not wanted")
-    write(home, "worker", "wanted")
-    write(home, "beat", "the end")
-    lines = lines_until(process, "the end")
+    with writing_again_and_again(home, auth="not wanted", worker="wanted", beat="the end"):
+        lines = [line for end in ("wanted", "the end", "wanted") for line in lines_until(process, end)]
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert "worker | wanted" in lines
