@@ -19,6 +19,7 @@ from dataquality.jobs.importer.problems import InvalidFile
 from dataquality.jobs.importer.progress import Progress
 from dataquality.jobs.importer.write import NewKey, Writer
 from dataquality.jobs.migrate import lock_database
+from dataquality.jobs.reading import snapshot
 from dataquality.jobs.seed import seed
 from dataquality.model import AuditEntry, Base
 
@@ -66,8 +67,9 @@ class ImportJob:
 
     async def run(self, engine: AsyncEngine) -> Done:
         """Do it. Raises InvalidFile before anything is written, and leaves the database as it was when it fails."""
-        async with engine.connect() as connection:
-            known = await connection.run_sync(self._known)
+        # Of one moment: half of what another import writes meanwhile would look like a mistake in the file.
+        with snapshot(engine.url) as connection:
+            known = self._known(connection)
         hashes = Hashes()
         hashes.add_missing(self._plan(known), self.progress)
         async with engine.begin() as connection:
@@ -92,7 +94,8 @@ class ImportJob:
     def _write(self, connection: Connection, hashes: Hashes) -> Done:
         lock_database(connection, _LOCK_SECONDS)
         deleted = self._drop_all(connection) if self.drop_all else {}
-        # Somebody may have changed something since we looked: now nobody can.
+        # Another job may have changed something since we looked: now none can. What the API changes from here on and
+        # does not go with this, the database's own rules refuse.
         known = self._load(connection)
         plan = self._plan(known)
         hashes.add_missing(plan, self.progress)
