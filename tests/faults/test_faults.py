@@ -6,11 +6,12 @@ The seed of a run is printed; `FAULT_SEED=... pytest tests/faults` draws the sam
 import os
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from support.faults.checker import RESUMED_WITHIN
+from support.faults.checker import RESUMED_WITHIN, Report
 from support.faults.history import Kind
 from support.faults.injector import Group, Hit, doubles, one_of_each
 from support.faults.local_parts import LocalParts, local_stack
@@ -21,7 +22,7 @@ from support.faults.scenes import (
     wake_up_call_is_lost,
     worker_dies_while_it_marks,
 )
-from support.faults.trial import Scene, Trial, drawn_seed
+from support.faults.trial import REST_SECONDS, Scene, Trial, drawn_seed
 
 VARIANTS = Path(__file__).parents[1] / "support" / "faults" / "variants"
 SHORT_TOKENS = {"auth": {"DATAQUALITY_ACCESS_TOKEN_HOURS": "0.005"}}
@@ -53,35 +54,53 @@ def test_nothing_is_lost_whatever_part_is_hit_under_load(stack: LocalParts, tmp_
     assert report.counts["tasks"] >= 300
 
 
-def calm(stack: LocalParts, folder: Path, habits: Habits | None = None) -> Trial:
+def calm(stack: LocalParts, folder: Path, habits: Habits | None = None, patience: float = RESUMED_WITHIN) -> Trial:
     """A small run on that stack, in which all that arrives does so within the time that a heal may take."""
-    return Trial(stack, folder, drawn_seed(), nodes=2, habits=habits or Habits(), patience=RESUMED_WITHIN)
+    return Trial(stack, folder, drawn_seed(), nodes=2, habits=habits or Habits(), patience=patience)
 
 
-ALWAYS_TWICE = Habits(answers_twice_at_once=1.0, answers_late=0.0)
-SCENES: dict[str, tuple[str, str, Habits, Callable[[LocalParts], Scene]]] = {
-    "mark_before_emit": (
-        "worker", "every accepted task reached every addressed node", Habits(), worker_dies_while_it_marks),
-    "no_sweep": ("beat", "every accepted task reached every addressed node", Habits(), wake_up_call_is_lost),
-    "no_conditional_update": (
-        "dispatch", "every accepted outcome is stored", ALWAYS_TWICE, lambda _: all_answer_twice_at_once(15)),
-}  # fmt: skip
-"""Variant to the part that it breaks, the promise that it breaks, and the scene that shows it."""
+@dataclass(frozen=True)
+class Aimed:
+    """A scene, the part that is broken for it, and the promise that this breaks."""
+
+    part: str
+    promise: str
+    scene: Callable[[LocalParts], Scene]
+    habits: Habits = field(default_factory=Habits)
+    patience: float = RESUMED_WITHIN
+    """No longer where time would heal what the broken part does."""
+
+
+SCENES = {
+    "mark_before_emit": Aimed("worker", "every accepted task reached every addressed node", worker_dies_while_it_marks),
+    "no_sweep": Aimed("beat", "every accepted task reached every addressed node", wake_up_call_is_lost),
+    "no_conditional_update": Aimed(
+        "dispatch",
+        "every accepted outcome is stored",
+        lambda _: all_answer_twice_at_once(15),
+        Habits(answers_twice_at_once=1.0, answers_late=0.0),
+        REST_SECONDS,
+    ),
+}
+"""By the variant of the part."""
+
+
+def played(aimed: Aimed, stack: LocalParts, folder: Path) -> Report:
+    return calm(stack, folder, aimed.habits, aimed.patience).play(aimed.scene(stack))
 
 
 @pytest.mark.parametrize("variant", SCENES)
 def test_the_sound_stack_stands_the_scene_that_each_broken_one_is_shown_by(
     stack: LocalParts, tmp_path: Path, variant: str
 ):
-    _, _, habits, scene = SCENES[variant]
-    assert not calm(stack, tmp_path, habits).play(scene(stack)).violations
+    assert not played(SCENES[variant], stack, tmp_path).violations
 
 
 @pytest.mark.parametrize("variant", SCENES)
 def test_a_stack_that_is_broken_on_purpose_turns_the_suite_red(stack: LocalParts, tmp_path: Path, variant: str):
-    part, promise, habits, scene = SCENES[variant]
-    with stack.restarted_with(part, {"PYTHONPATH": str(VARIANTS), "FAULT_VARIANT": variant}):
-        assert promise in calm(stack, tmp_path, habits).play(scene(stack)).broken
+    aimed = SCENES[variant]
+    with stack.restarted_with(aimed.part, {"PYTHONPATH": str(VARIANTS), "FAULT_VARIANT": variant}):
+        assert aimed.promise in played(aimed, stack, tmp_path).broken
 
 
 def test_a_worker_whose_jobs_ended_while_redis_was_away_takes_jobs_again(stack: LocalParts, tmp_path: Path):

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +91,7 @@ def lines_until(process: "subprocess.Popen[str]", end: str) -> list[str]:
 
 
 @contextmanager
-def writing_again_and_again(home: Home, **lines: str) -> Iterator[None]:
+def writing_again_and_again(home: Home, **lines: str) -> Generator[None]:
     """Add these lines to logs until the block ends: the last 0 lines are those before attach looks, at any time."""
     enough = threading.Event()
 
