@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from support.parts import Begin, Part, as_fork
 from support.processes import free_port
 
 _SERVICES = ("auth", "entity", "dispatch")
@@ -86,7 +87,9 @@ class Services:
     redis_url: str
     addresses: dict[str, str]
     environment: dict[str, str]
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
+    processes: dict[str, Part] = field(default_factory=dict[str, Part])
+    begin: Begin = as_fork
+    """How a component begins."""
 
     @property
     def anyone(self) -> Api:
@@ -127,10 +130,7 @@ class Services:
         module = f"dataquality.{kind}" if kind in _SERVICES else f"dataquality.dispatch.{kind}"
         environment = self.environment | {"DATAQUALITY_COMPONENT": name}
         environment["DATAQUALITY_PORT"] = self.addresses[name].rpartition(":")[2]
-        log = (self.folder / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, "-m", module], env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        self.processes[name] = self.begin(module, environment, self.folder / f"{name}.log")
 
     def wait_ready(self, name: str, seconds: float = 60) -> None:
         """Wait until a service says that it is ready."""
@@ -159,7 +159,7 @@ class Services:
     def stop(self) -> None:
         """End all components."""
         for process in self.processes.values():
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
             try:
                 process.wait(20)
@@ -176,6 +176,7 @@ def running_services(
     parts: tuple[str, ...] = _ALL,
     settings: dict[str, str] | None = None,
     given: dict[str, str] | None = None,
+    begin: Begin = as_fork,
 ) -> Generator[Services]:
     """Migrate the database and run the services on it until the block ends; `given` are further secrets."""
     addresses = {name: f"http://127.0.0.1:{free_port()}" for name in dict.fromkeys((*_ALL, *parts))}
@@ -192,7 +193,7 @@ def running_services(
         "DATAQUALITY_DISPATCH_MORE_URLS": json.dumps([addresses[name] for name in parts if "dispatch-" in name]),
         **(settings or {}),
     }
-    services = Services(folder, database_url, redis_url, addresses, environment)
+    services = Services(folder, database_url, redis_url, addresses, environment, begin=begin)
     migrated = services.run("dataquality.jobs.migrate")
     assert migrated.returncode == 0, migrated.stderr.decode()
     try:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from support.databases import SqliteFiles
+from support.parts import as_program
 from support.services import Services, running_services
 from support.valkey import ValkeyServer
 
@@ -24,7 +25,7 @@ def quiet(
     valkey = ValkeyServer(tmp_path)
     with (
         sqlite_files.migrated_database() as url,
-        running_services(tmp_path_factory.mktemp("services"), url, valkey.url, parts=()) as services,
+        running_services(tmp_path_factory.mktemp("services"), url, valkey.url, parts=(), begin=as_program) as services,
     ):
         yield services, valkey
     valkey.stop()

@@ -16,6 +16,7 @@ import pytest
 from support.collaborations import World, new_world
 from support.databases import PostgresServer
 from support.gateway import behind_gateway
+from support.parts import as_program
 from support.services import Services, running_services
 from support.valkey import ValkeyServer
 
@@ -29,7 +30,10 @@ JSON = {"Content-Type": "application/json"}
 def server(postgres: PostgresServer, redis: str, folder: Path, most: int) -> Generator[Services]:
     settings = {"DATAQUALITY_MAX_BODY_MIB": str(most)}
     parts = ("auth", "entity", "dispatch")
-    with postgres.migrated_database() as url, running_services(folder, url, redis, parts, settings) as services:
+    with (
+        postgres.migrated_database() as url,
+        running_services(folder, url, redis, parts, settings, begin=as_program) as services,
+    ):
         yield services
 
 
