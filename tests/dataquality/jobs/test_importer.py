@@ -2,23 +2,16 @@
 
 import io
 import json
-import signal
-import subprocess
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, text, update
+from sqlalchemy import insert, text, update
 
-from dataquality.core.keys import api_key_id
 from dataquality.jobs.importer.command import main
-from dataquality.model import Authenticatable, Collaboration, Node, Organization, User, member
+from dataquality.model import Organization, User
 from support.databases import sync_engine
-from support.importing import FIRST_KEY, GOOD, PEPPER, SECOND_KEY, Importer, Outcome, contents
-from support.waiting import eventually
+from support.importing import FIRST_KEY, GOOD, PEPPER, SECOND_KEY, Importer, Outcome
 
 NOTHING = {"created": 0, "changed": 0, "unchanged": 0}
 AGREE = "Make the file agree, or import it with --update to change what exists"
@@ -411,102 +404,6 @@ def test_neither_passwords_nor_keys_are_ever_shown(importer: Importer) -> None:
     runs = [importer.run(content), importer.run(content), importer.run(content.replace("Ad\n", "Add\n"))]
     shown = "".join(run.out + run.err for run in runs)
     assert not [word for word in ("5ecret-word", FIRST_KEY, SECOND_KEY, PEPPER) if word in shown]
-
-
-def start(importer: Importer, folder: Path) -> "subprocess.Popen[bytes]":
-    """The job as a process of its own."""
-    environment = {"DATAQUALITY_SECRETS": str(folder), "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "dataquality.jobs.importer", "-", "--label", "file.yaml"]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
-
-
-ONE_NODE = f"""\
-organizations:
-  - name: IKNL
-collaborations:
-  - name: ZEPPELIN
-    participants: [{{name: IKNL, api_key: {FIRST_KEY}}}]
-    tasks: []
-    encrypted: false
-"""
-
-
-def write_one_node(connection: Connection) -> None:
-    """What importing `ONE_NODE` writes, but for the organization's role."""
-    organization, collaboration, identity = (
-        connection.execute(insert(kind).values(values).returning(kind.id)).scalar_one()
-        for kind, values in (
-            (Organization, {"name": "IKNL"}),
-            (Collaboration, {"name": "ZEPPELIN", "encrypted": False}),
-            (Authenticatable, {"type": "node"}),
-        )
-    )
-    place = {"organization_id": organization, "collaboration_id": collaboration}
-    key = api_key_id(FIRST_KEY, PEPPER)
-    connection.execute(insert(member).values(place))
-    nodes: Any = Node.__table__
-    connection.execute(insert(nodes).values(id=identity, name="a", api_key_id=key, **place))
-
-
-def is_kept_waiting(connection: Connection) -> bool:
-    """Somebody waits for a lock on this database."""
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    found = connection.execute(text(waiting)).first()
-    connection.rollback()
-    return found is not None
-
-
-def test_one_never_sees_half_of_what_another_writes(
-    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    importer, engine = Importer(postgres_url, tmp_path, monkeypatch, capsys), sync_engine(postgres_url)
-    job = start(importer, tmp_path)
-    with ThreadPoolExecutor(1) as pool, engine.connect() as other, engine.connect() as onlooker:
-        # Collaborations are looked for before the nodes, for which this lock is waited.
-        other.execute(text("LOCK TABLE node IN ACCESS EXCLUSIVE MODE"))
-        ended = pool.submit(job.communicate, ONE_NODE.encode(), 120)
-        eventually(lambda: is_kept_waiting(onlooker))
-        write_one_node(other)
-        other.commit()
-        _, said = ended.result()
-    assert job.returncode == 0, said
-    assert len(importer.rows("node", "id")) == 1
-
-
-def test_two_at_once_do_not_interleave(importer: Importer, tmp_path: Path) -> None:
-    jobs = [start(importer, tmp_path) for _ in range(2)]
-    ended: list[dict[str, Any]] = []
-
-    def finish(job: "subprocess.Popen[bytes]") -> None:
-        out, err = job.communicate(GOOD.encode(), timeout=120)
-        assert job.returncode == 0, err
-        ended.append(json.loads(out))
-
-    threads = [threading.Thread(target=finish, args=(job,)) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(result["imported"]["organizations"]["created"] for result in ended) == [0, 2]
-    assert sorted(result["imported"]["tasks"]["created"] for result in ended) == [0, 2]
-    assert len(importer.rows("user", "id")) == 3
-    assert len(importer.rows("task", "id")) == 2
-
-
-def test_a_job_that_is_killed_leaves_the_database_as_it_was(importer: Importer, tmp_path: Path) -> None:
-    before = importer.contents()
-    many = {"organizations": [{"name": str(number)} for number in range(3_000)]}
-    job = start(importer, tmp_path)
-    assert job.stdin is not None and job.stderr is not None
-    job.stdin.write(json.dumps(many).encode())
-    job.stdin.close()
-    for line in job.stderr:
-        if line.startswith(b"organizations"):
-            break
-    job.kill()
-    assert job.wait() == -signal.SIGKILL
-    assert contents(importer.url) == before
 
 
 @pytest.mark.parametrize("arguments", [[], ["-"], ["file.yaml", "--label", "x"], ["-", "--label", "x", "--dryrun"]])
