@@ -26,6 +26,7 @@ RECOVERY_SECONDS = 15
 """Supervisor brings a killed component back well within this time."""
 _TRIES = 3
 _STOP_SECONDS = 75
+_ASK_AGAIN_SECONDS = 2
 _PAUSE = 0.1
 
 
@@ -245,10 +246,16 @@ class LocalStack:
 
     def _wait_until_stopped(self, names: Sequence[str]) -> None:
         deadline = time.monotonic() + _STOP_SECONDS
+        again = time.monotonic() + _ASK_AGAIN_SECONDS
         while time.monotonic() < deadline:
             known = self._supervisor.processes()
-            if all(known[name].pid is None for name in names):
+            left = [name for name in names if known[name].pid is not None]
+            if not left:
                 return
+            if time.monotonic() > again:
+                again = time.monotonic() + _ASK_AGAIN_SECONDS
+                for name in left:
+                    self._supervisor.stop_again(name)
             time.sleep(_PAUSE)
 
 

@@ -69,8 +69,7 @@ def _program(component: Component, log: Path) -> list[str]:
         "autorestart=true",
         "startsecs=1",
         f"startretries={_NEVER_GIVE_UP}",
-        # Postgres' INT is its fast shutdown; TERM would wait for every client.
-        f"stopsignal={'INT' if component.name == 'postgres' else 'TERM'}",
+        f"stopsignal={_stop_signal(component.name)}",
         f"stopwaitsecs={component.stop_seconds}",
         # A worker's own children are told by their parent; what is left of a group in the end is killed as one.
         "stopasgroup=false",
@@ -80,6 +79,11 @@ def _program(component: Component, log: Path) -> list[str]:
         f"stdout_logfile_maxbytes={_LOG_BYTES}",
         f"stdout_logfile_backups={_OLD_LOGS}",
     ]
+
+
+def _stop_signal(name: str) -> str:
+    """Postgres' INT is its fast shutdown; TERM would wait for every client."""
+    return "INT" if name == "postgres" else "TERM"
 
 
 def _value(path: Path) -> str:
@@ -145,6 +149,14 @@ class Supervisor:
         """Ask a process to stop, without waiting; one that does not run is left alone."""
         with contextlib.suppress(xmlrpc.client.Fault):
             self._call("supervisor.stopProcess", name, False)
+
+    def stop_again(self, name: str) -> None:
+        """Repeat the wish to a process that was asked to stop.
+
+        Between supervisor's fork and its exec, a process still has supervisor's handlers, which lose its signals.
+        """
+        with contextlib.suppress(xmlrpc.client.Fault):
+            self._call("supervisor.signalProcess", name, _stop_signal(name))
 
     def shutdown(self, seconds: float) -> bool:
         """End supervisor and all that it runs; whether it has gone."""

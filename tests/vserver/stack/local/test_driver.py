@@ -66,6 +66,16 @@ def test_a_start_waits_until_all_is_healthy_and_a_stop_leaves_nothing(home: Home
     assert nothing_left(home)
 
 
+def test_a_component_that_missed_the_wish_to_stop_is_told_again_and_not_killed(home: Home) -> None:
+    """What supervisor has forked, but not yet made into a program, loses the signal."""
+    driver = local_driver(home)
+    start(driver, worker="inattentive")
+    driver.stop(silent)
+    (log,) = home.folder.rglob("supervisord.log")
+    assert "stopped: worker" in log.read_text()
+    assert "SIGKILL" not in log.read_text()
+
+
 def test_a_database_of_its_own_and_its_secrets_survive_a_stop(home: Home) -> None:
     driver = local_driver(home, "description: with its own Postgres")
     start(driver)
