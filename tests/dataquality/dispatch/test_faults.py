@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -66,28 +67,37 @@ async def test_a_redis_that_restarts_loses_no_event(world: World, services: Serv
     await socket.close()
 
 
+@contextmanager
+def dawdling(database: psycopg.Connection[Any], world: World) -> Generator[None]:
+    """To mark a task of this world as told takes for ever: that is when the worker is killed.
+
+    Nothing else is held up: the nodes of other tests still come and go.
+    """
+    database.execute(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$"
+    )
+    told = sql.SQL("NEW.sent_at IS NOT NULL AND NEW.event = 'new_task' AND NEW.collaboration_id = {}").format(world.id)
+    trigger = "CREATE TRIGGER dawdle BEFORE UPDATE ON outbox FOR EACH ROW WHEN ({}) EXECUTE FUNCTION dawdle()"
+    database.execute(sql.SQL(trigger).format(told))
+    try:
+        yield
+    finally:
+        database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE 'UPDATE outbox%' AND pid <> pg_backend_pid()"
+        )
+        database.execute("DROP TRIGGER dawdle ON outbox")
+        database.execute("DROP FUNCTION dawdle")
+
+
 async def test_a_worker_that_dies_between_emitting_and_marking_repeats_the_event(world: World, services: Services):
     async with opened(services, world.sites[0].api.token) as socket:
         await socket.hears("node-online")
-        with connect(services) as database:
-            # Marking an event as sent takes for ever: that is when the worker is killed.
-            database.execute(
-                "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
-                " $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$"
-            )
-            database.execute(
-                "CREATE TRIGGER dawdle BEFORE UPDATE ON outbox FOR EACH ROW"
-                " WHEN (NEW.sent_at IS NOT NULL) EXECUTE FUNCTION dawdle()"
-            )
+        with connect(services) as database, dawdling(database, world):
             task = world.ask()
             await socket.hears("new_task", task["id"])
             services.kill("worker")
-            database.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE query LIKE 'UPDATE outbox%' AND pid <> pg_backend_pid()"
-            )
-            database.execute("DROP TRIGGER dawdle ON outbox")
-            database.execute("DROP FUNCTION dawdle")
         services.start("worker")
         await socket.hears("new_task", task["id"], times=2)
         order = [name for name, _ in socket.heard if name in ("task_created", "new_task")]
