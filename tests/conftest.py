@@ -6,10 +6,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 from support.databases import Databases, PostgresServer, SqliteFiles, database_home
 from support.valkey import ValkeyServer
+
+# On a starved machine any example may take seconds: the library's 200 ms would turn that into a failure.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 _TOGETHER = (
     ("contract/",),
