@@ -1,11 +1,13 @@
 """Starting real servers for tests: where their programs are, as whom they run, how they end."""
 
+import itertools
 import os
 import pwd
+import random
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
@@ -13,11 +15,34 @@ from typing import TypedDict
 SECONDS = 30
 
 
+def _ports() -> Iterator[int]:
+    """Those that this test process gives away, again and again.
+
+    None of them is given away by the system, nor by another process of the same run: whoever stands still between the
+    choice of a port and its use would find it taken.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ours = list(range(20_000, 32_768))[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    # Not in one order, for other runs beside this one; and not in one that a test has a hand in.
+    random.SystemRandom().shuffle(ours)
+    return itertools.cycle(ours)
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A port of 127.0.0.1 that nobody listens on, and that nobody else is given meanwhile."""
+    return next(filter(_is_free, _PORTS))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def package_folder(name: str) -> Path:
