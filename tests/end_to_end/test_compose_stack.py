@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from support.accounts import throw_away_account
-from support.compose import docker, require_engine
+from support.compose import docker, freeze, require_engine
 from support.local import Home, new_home, wait_for
 from support.processes import Account, as_account, free_port
 from support.terminal import CTRL_D, ENTER, at_terminal
@@ -36,6 +36,15 @@ LASTING = {"postgres", "redis", "auth", "entity", "dispatch", "worker", "beat", 
 ALL = LASTING | {"migrate"}
 OURS = ("migrate", "auth", "entity", "dispatch", "worker", "beat")
 KEY = "a-signing-secret-that-is-long-enough-for-prod"
+NEVER_READY = """
+from vserver.main import main
+from vserver.stack.compose import checks
+
+answer = checks.native
+checks.native = lambda component: ["CMD", "false"] if component.name == "gateway" else answer(component)
+main()
+"""
+"""The command, with a gateway that is never healthy: a start that is to be interrupted must not end before that."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,7 @@ def service(found: dict[str, Any]) -> str:
 
 
 def sign_in(address: str) -> str:
-    reply = httpx.post(f"{address}/token/user", json={"username": "root", "password": "root"}, timeout=30)
+    reply = httpx.post(f"{address}/token/user", json={"username": "root", "password": "root"}, timeout=60)
     assert reply.status_code == 200, reply.text
     return reply.json()["access_token"]
 
@@ -131,9 +140,10 @@ def test_a_stack_starts_and_answers_as_the_wire_contract_says(stack: dict[str, A
         name: "done" if name == "migrate" else "running" for name in ALL
     }
     address = stack["address"]
-    assert httpx.get(f"{address}/version").json()["version"]
-    assert httpx.get(f"{address}/health").json() == {"database": True}
-    assert httpx.get(f"{address}/organization").status_code == 401
+    with httpx.Client(timeout=60) as http:
+        assert http.get(f"{address}/version").json()["version"]
+        assert http.get(f"{address}/health").json() == {"database": True}
+        assert http.get(f"{address}/organization").status_code == 401
     token = sign_in(address)
     reply = httpx.get(f"{address}/organization", headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert reply.status_code == 200
@@ -333,7 +343,7 @@ def test_every_component_that_is_killed_comes_back(stack: dict[str, Any], user: 
 
 def test_a_service_that_lost_its_database_is_not_healthy(stack: dict[str, Any], user: Operator) -> None:
     postgres = f"{stack['instance']}-postgres-1"
-    docker("pause", postgres)
+    freeze(postgres)
     try:
         wait_for(lambda: state_of(user, stack, "auth") == "unhealthy", 120)
         assert user.status(stack["name"])["state"] == "degraded"
@@ -366,7 +376,7 @@ def test_a_second_instance_runs_beside_the_first_and_a_taken_port_names_it(
     assert "jwt_secret_key" not in hidden
     assert "compose.yaml" not in hidden
     ok(user.vserver("stop", "-n", second, "--user"))
-    assert user.status(stack["name"])["state"] == "running"
+    wait_for(lambda: user.status(stack["name"])["state"] == "running", 120)
 
 
 @pytest.mark.root
@@ -404,7 +414,7 @@ def test_stop_keeps_what_must_survive_and_the_next_start_finds_it(stack: dict[st
 def test_a_start_that_is_interrupted_leaves_nothing(user: Operator) -> None:
     name = user.home.configure(f"ip: 127.0.0.1\nport: {free_port()}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "vserver", "start", "-n", name, "--user", "--driver", "compose"],
+        [sys.executable, "-c", NEVER_READY, "start", "-n", name, "--user", "--driver", "compose"],
         env=user.home.variables, cwd="/", stderr=subprocess.PIPE, text=True, **identity(user.home.account),
     )  # fmt: skip
     assert process.stderr is not None

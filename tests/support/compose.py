@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.waiting import eventually
 from vserver.config.instance import Found, find_instance
 from vserver.stack.build import build_plan
 from vserver.stack.compose.document import Image, Paths, Setting, compose_document
@@ -39,6 +40,17 @@ def docker(*arguments: str, **more: Any) -> str:
     answer = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=300, **more)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
+
+
+def freeze(container: str) -> None:
+    """Let it stand still: again where the engine gave up, as on a starved machine not all processes stop soon."""
+    eventually(lambda: _is_frozen(container))
+
+
+def _is_frozen(container: str) -> bool:
+    answer = subprocess.run(["docker", "pause", container], capture_output=True, text=True, check=False, timeout=60)
+    assert answer.returncode == 0 or "unable to freeze" in answer.stderr, answer.stderr
+    return answer.returncode == 0
 
 
 def configuration(folder: Path, text: str = "", environment: str = "dev") -> Found:

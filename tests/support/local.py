@@ -107,24 +107,53 @@ def new_home(account: pwd.struct_passwd | None = None) -> Generator[Home]:
     try:
         yield home
     finally:
-        for process in processes_below(folder):
-            process.kill()
+        kill_below(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def processes_below(folder: Path) -> list[psutil.Process]:
-    """All processes that have to do with a folder: by where they work, by their words, or by their environment."""
-    found: list[psutil.Process] = []
+def processes_below(folder: Path, module: str = "") -> list[psutil.Process]:
+    """All processes that have to do with a folder: by where they work, by their words, or by their environment.
+
+    Only those that run this module, if one is given: whoever asks each of them later may find it gone.
+    """
+    return [process for process, words in _with_words(folder) if not module or module in words]
+
+
+def words_below(folder: Path) -> list[str]:
+    """What others can see of these processes: their command lines and their environments."""
+    return [word for _, words in _with_words(folder) for word in words]
+
+
+def accounts_below(folder: Path) -> set[int]:
+    """As whom these processes run."""
+    return {uid for process, _ in _with_words(folder) for uid in _accounts(process)}
+
+
+def kill_below(folder: Path) -> None:
+    """End these processes; some end by themselves when another has ended."""
+    for process, _ in _with_words(folder):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _with_words(folder: Path) -> list[tuple[psutil.Process, list[str]]]:
+    found: list[tuple[psutil.Process, list[str]]] = []
     for process in psutil.process_iter():
         try:
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            words = [process.cwd(), *process.cmdline(), *process.environ().values()]
+            place, words = process.cwd(), [*process.cmdline(), *process.environ().values()]
         except (psutil.Error, OSError):
             continue
-        if any(str(folder) in word for word in words):
-            found.append(process)
+        if any(str(folder) in word for word in (place, *words)):
+            found.append((process, words))
     return found
+
+
+def _accounts(process: psutil.Process) -> list[int]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [process.uids().effective]
+    return []
 
 
 def driver_of(home: Home, name: str) -> tuple[LocalDriver, Found]:

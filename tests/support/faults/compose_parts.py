@@ -12,11 +12,10 @@ from typing import Any
 
 import httpx
 
-from support.compose import docker
+from support.compose import docker, freeze
 from support.faults.injector import PARTS
 from support.local import new_home
 from support.processes import free_port
-from support.waiting import eventually
 from vserver.stack.gateway import HEALTH_PATH
 
 _LABEL = "com.docker.compose"
@@ -44,8 +43,7 @@ class ComposeParts:
         os.kill(int(self._inspect(part)["State"]["Pid"]), signal.SIGKILL)
 
     def freeze(self, part: str) -> None:
-        container = self._container(part)
-        eventually(lambda: _is_frozen(container))
+        freeze(self._container(part))
 
     def thaw(self, part: str) -> None:
         docker("unpause", self._container(part))
@@ -88,13 +86,6 @@ class ComposeParts:
 
     def _inspect(self, part: str) -> dict[str, Any]:
         return json.loads(docker("inspect", self._container(part)))[0]
-
-
-def _is_frozen(container: str) -> bool:
-    """Freeze it; False where the engine gave up because not all processes stood still soon, as on a starved machine."""
-    answer = subprocess.run(["docker", "pause", container], capture_output=True, text=True, check=False, timeout=60)
-    assert answer.returncode == 0 or "unable to freeze" in answer.stderr, answer.stderr
-    return answer.returncode == 0
 
 
 def _names(project: str) -> tuple[str, ...]:

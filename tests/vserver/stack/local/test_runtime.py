@@ -12,7 +12,7 @@ import pytest
 
 import dataquality
 import vserver
-from support.local import Home, processes_below, silent
+from support.local import Home, accounts_below, processes_below, silent, words_below
 from support.processes import free_port
 from vserver.stack.local import runtime_copy, service_account
 from vserver.stack.local.runtime import runtime_for
@@ -49,9 +49,9 @@ def test_a_stack_from_a_closed_installation_runs_from_a_copy_that_only_root_can_
     done = home.vserver("start", "-n", name, "--user", "--driver", "local", python=closed_python)
     assert done.returncode == 0, done.stderr
     assert "laying out the programs in" in done.stderr
-    running = [process for process in processes_below(home.folder) if process.uids().effective != 0]
-    assert len(running) >= 7
-    words = [word.split()[0] for process in running for word in process.cmdline() if word.startswith(str(COPIES))]
+    assert 0 not in accounts_below(home.folder)
+    assert len(processes_below(home.folder)) >= 7
+    words = [word.split()[0] for word in words_below(home.folder) if word.startswith(str(COPIES))]
     programs = {Path(word) for word in words}
     assert {path.name for path in programs} >= {"python", "caddy", "valkey-server"}
     (copy,) = {COPIES / path.relative_to(COPIES).parts[0] for path in programs}
@@ -63,7 +63,7 @@ def test_a_stack_from_a_closed_installation_runs_from_a_copy_that_only_root_can_
 
     stopped = home.vserver("stop", "-n", name, "--user", python=closed_python)
     assert stopped.returncode == 0, stopped.stderr
-    assert [process for process in processes_below(home.folder) if process.is_running()] == []
+    assert processes_below(home.folder) == []
     # A job of a stopped stack is laid out as a start is, and takes less.
     before = copy.stat()
     again = home.vserver("export", "-n", name, "--user", python=closed_python)
