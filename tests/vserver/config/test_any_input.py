@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vserver.config.known import KEYS
@@ -46,25 +46,25 @@ def never_crashes(content: bytes) -> None:
         list_environments(path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_reader(content: bytes) -> None:
     never_crashes(content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(FRAGMENTS)
 def test_no_text_crashes_the_reader(fragments: list[str]) -> None:
     never_crashes("".join(fragments).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ENVIRONMENT)
 def test_no_value_of_a_key_crashes_the_reader(environment: dict[str, object]) -> None:
     never_crashes(yaml.safe_dump({"environments": {"prod": environment}}).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CONFIGURATION)
 def test_no_layout_crashes_the_reader(configuration: dict[str, object]) -> None:
     never_crashes(yaml.safe_dump(configuration).encode())

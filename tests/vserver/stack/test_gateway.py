@@ -71,7 +71,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             "dispatch": [upstreams.address("dispatch")],
         },
     )
-    with _caddy(text, tmp_path_factory.mktemp("caddy")), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with (
+        _caddy(text, tmp_path_factory.mktemp("caddy")),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):
         _wait(client)
         yield client
     upstreams.close()
@@ -96,11 +99,11 @@ class _caddy:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 def _wait(client: httpx.Client) -> None:
-    for _ in range(200):
+    for _ in range(600):
         try:
             client.get(HEALTH_PATH).raise_for_status()
             return
@@ -147,7 +150,7 @@ def test_each_path_reaches_the_service_that_owns_it_as_it_was_asked(
 
 
 def test_events_go_to_dispatch_at_the_root_of_the_host_and_stay_with_one_instance(gateway: httpx.Client) -> None:
-    reply = httpx.get(f"{gateway.base_url}/socket.io/?EIO=4&transport=polling")
+    reply = httpx.get(f"{gateway.base_url}/socket.io/?EIO=4&transport=polling", timeout=60)
     assert reply.json()["service"] == "dispatch"
     assert "lb" in reply.cookies
 
@@ -160,7 +163,7 @@ def instances(tmp_path: Path) -> Iterator[tuple[httpx.Client, Upstreams]]:
     nobody = [f"127.0.0.1:{free_port()}"]
     addresses = [upstreams.address(name) for name in names]
     text = caddyfile(Listening(port, "127.0.0.1"), "/api", {"auth": nobody, "entity": nobody, "dispatch": addresses})
-    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         _wait(client)
         yield client, upstreams
     upstreams.close()
@@ -265,7 +268,7 @@ def test_replies_do_not_tell_what_the_gateway_is(gateway: httpx.Client) -> None:
 def test_a_service_that_does_not_answer_is_a_json_error_that_a_person_understands(tmp_path: Path) -> None:
     port, nobody = free_port(), f"127.0.0.1:{free_port()}"
     text = caddyfile(Listening(port, "127.0.0.1"), "/api", {"auth": [nobody], "entity": [nobody], "dispatch": [nobody]})
-    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         _wait(client)
         reply = client.get("/api/user")
         assert reply.status_code in {502, 503}
@@ -279,7 +282,7 @@ def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
     port = free_port()
     addresses: dict[ServiceName, list[str]] = {name: [upstreams.address(name)] for name in SERVICES}
     text = caddyfile(Listening(port, "127.0.0.1"), "/api", addresses, ["127.0.0.0/8", "2001:db8::/32"])
-    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with _caddy(text, tmp_path), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         _wait(client)
         headers = client.get("/api/user", headers={"X-Forwarded-For": "192.0.2.9"}).json()["headers"]
         assert headers["X-Forwarded-For"] == "192.0.2.9, 127.0.0.1"
@@ -292,7 +295,7 @@ def test_the_gateways_log_tells_its_troubles_without_headers_or_queries(tmp_path
     addresses: dict[ServiceName, list[str]] = dict.fromkeys(SERVICES, nobody)
     text = caddyfile(Listening(port, "127.0.0.1"), "/api", addresses, log=GatewayLog("DEBUG", is_json))
     running = _caddy(text, tmp_path)
-    with running, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    with running, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         _wait(client)
         client.get("/api/user?token=in-the-query", headers={"Authorization": "Bearer in-the-header", "X-Mine": "mine"})
     said = running.said()
