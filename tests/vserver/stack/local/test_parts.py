@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from support.local import Home, driver_of
+from support.processes import free_port
 from vserver.errors import CommandError
 from vserver.stack.local.boot import BootUnit, boot_unit, unit_text
 from vserver.stack.local.lock import only_one
 from vserver.stack.local.order import in_order
 from vserver.stack.local.place import Place
-from vserver.stack.local.ports import keep_ports
+from vserver.stack.local.ports import keep_ports, kept_ports
 from vserver.stack.local.programs import script
 from vserver.stack.local.supervisor import configuration
 from vserver.stack.local.tail import follow, last_lines
@@ -43,10 +44,17 @@ def test_a_script_gives_a_program_just_the_variables_and_words_it_was_given(tmp_
     assert folder == str(odd)
 
 
+def test_each_component_gets_a_port_of_its_own(tmp_path: Path) -> None:
+    chosen = keep_ports(tmp_path / "ports.json")
+    assert len(set(chosen.values())) == len(chosen) == len(port_users())
+    assert kept_ports(tmp_path / "ports.json") == chosen
+
+
 def test_ports_stay_until_another_takes_one(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
-    first = keep_ports(file)
-    assert len(set(first.values())) == len(first) == len(port_users())
+    # Of those that the system gives to nobody else meanwhile.
+    first = {name: free_port() for name in port_users()}
+    file.write_text(json.dumps(first))
     assert keep_ports(file) == first
     with socket.socket() as held:
         held.bind(("127.0.0.1", first["redis"]))
@@ -105,7 +113,7 @@ def test_the_first_failure_is_told_and_ends_the_others() -> None:
         if part.name == "migrate":
             raise CommandError("the cause")
         if part.name == "beat":
-            assert stop.wait(20)
+            assert stop.wait(60)
 
     parts = [component("beat"), component("redis"), component("migrate", "redis"), component("auth", "migrate")]
     with pytest.raises(CommandError, match="the cause"):
