@@ -9,6 +9,7 @@ from support.clients import Party, started_client
 from support.collaborations import Site
 from support.gateway import Server
 from support.processes import free_port
+from support.waiting import eventually
 
 _SCRIPT = Path(__file__).with_name("real_node.py")
 
@@ -40,6 +41,8 @@ def running_node(
     ) as node:
         node.tells(lambda told: "ready" in told)
         node.tells(heard("connect"))
+        # It hears that it is connected before it is in its rooms; what is said there meanwhile, it never hears.
+        eventually(lambda: server.services.root.get(f"/node/{site.node['id']}").json()["status"] == "online")
         yield node
 
 
