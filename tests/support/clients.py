@@ -27,7 +27,8 @@ import pytest
 from support.gateway import HOST, Server
 from support.zygotes import ClientProcess, Zygote
 
-SECONDS = 60
+SECONDS = 120
+"""For what no time would heal: only that it is not there at all is a failure."""
 
 
 @dataclass(frozen=True)
