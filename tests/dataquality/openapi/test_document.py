@@ -105,17 +105,18 @@ def test_an_operation_that_is_secured_refuses_who_has_no_token_or_a_false_one(st
             continue
         url = stack.url + re.sub(r"\{\w+\}", "1", path)
         for headers, status in (({}, 401), ({"Authorization": "Bearer false"}, 422)):
-            assert httpx.request(method, url, headers=headers, trust_env=False).status_code == status, name
+            answer = httpx.request(method, url, headers=headers, trust_env=False, timeout=30)
+            assert answer.status_code == status, name
 
 
 def test_the_page_loads_nothing_from_elsewhere(stack: Stack):
-    page = httpx.get(f"{stack.url}/api/docs", trust_env=False)
+    page = httpx.get(f"{stack.url}/api/docs", trust_env=False, timeout=30)
     assert page.status_code == 200
     assert "//" not in re.sub(r"(?m)^\s*//.*$", "", page.text).replace("<!--", "")
     loaded = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
     assert len(loaded) == 2
     for path in loaded:
-        assert httpx.get(stack.url + path, trust_env=False).status_code == 200
+        assert httpx.get(stack.url + path, trust_env=False, timeout=30).status_code == 200
 
 
 def test_there_is_no_document_while_a_service_does_not_answer(
