@@ -138,14 +138,14 @@ class Hub:
         await self.server.hang_up(sid)
 
     async def _let_in(self, sid: str, caller: Caller, stamp: int | None) -> None:
-        # What is to be killed from now on comes through the rooms.
-        came = utc_now()
         async with self._context.database.reading() as connection:
             rooms, name = await rooms_of(connection, caller), await name_of(connection, caller.id)
         guest = Guest(caller, stamp, name, rooms)
         # Rooms before the look at what waits: a task is in the one or comes through the other.
         for room in rooms:
             await self.server.join(sid, room)
+        # What is to be killed from now on comes through the rooms.
+        came = utc_now()
         self._present.guests[sid] = guest
         await self._doors.enter(sid, guest)
         for room in guest.public_rooms:
