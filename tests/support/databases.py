@@ -190,7 +190,9 @@ Databases = PostgresServer | SqliteFiles
 
 def sync_engine(url: str) -> Engine:
     """A synchronous engine for looking and for arranging, with foreign keys enforced on SQLite too."""
-    engine = create_engine(url, poolclass=NullPool)
+    # Seconds for whoever writes to finish: the driver waits for five, and one that is starved takes longer.
+    patience = {"timeout": 60} if make_url(url).get_backend_name() == "sqlite" else {}
+    engine = create_engine(url, poolclass=NullPool, connect_args=patience)
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
