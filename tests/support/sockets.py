@@ -65,6 +65,14 @@ class Socket:
     async def say(self, event: str, *arguments: Any) -> None:
         await self.client.emit(event, arguments, namespace=NAMESPACE)
 
+    async def settle(self) -> None:
+        """Wait until the server has let it in, which it tells nobody: from then on no event of its rooms is missed.
+
+        What a client says is taken in order, after its beginning. A ping is what newer nodes send: the server notes
+        that a node is one.
+        """
+        await self.client.call("ping", namespace=NAMESPACE, timeout=SECONDS)
+
     def arguments(self, event: str) -> list[tuple[Any, ...]]:
         """The arguments of each such event so far."""
         return [arguments for name, arguments in self.heard if name == event]

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import httpx
@@ -93,15 +94,16 @@ def dawdling(database: psycopg.Connection[Any], world: World) -> Generator[None]
 
 async def test_a_worker_that_dies_between_emitting_and_marking_repeats_the_event(world: World, services: Services):
     async with opened(services, world.sites[0].api.token) as socket:
-        await socket.hears("node-online")
+        await socket.settle()
         with connect(services) as database, dawdling(database, world):
             task = world.ask()
             await socket.hears("new_task", task["id"])
             services.kill("worker")
         services.start("worker")
         await socket.hears("new_task", task["id"], times=2)
-        order = [name for name, _ in socket.heard if name in ("task_created", "new_task")]
-        assert order == ["task_created", "new_task"] * 2
+        told = [name for name, _ in socket.heard if name in ("task_created", "new_task")]
+        # Where Redis is slow to say that it had one, that one comes twice in a row.
+        assert [name for name, _ in groupby(told)] == ["task_created", "new_task"] * 2
 
 
 async def test_a_task_that_is_rolled_back_tells_nobody(world: World, services: Services):
@@ -112,19 +114,24 @@ async def test_a_task_that_is_rolled_back_tells_nobody(world: World, services: S
             lock.autocommit = False
             lock.execute("LOCK TABLE outbox IN SHARE MODE")
             asking = asyncio.create_task(asyncio.to_thread(world.researcher.post, "/task", json=world.question()))
+            # Whoever has written a task: the end of another test's socket has something to tell as well.
             waiting = (
                 "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO outbox%'"
+                " AND pid IN (SELECT pid FROM pg_locks"
+                " WHERE relation = 'task'::regclass AND mode = 'RowExclusiveLock')"
             )
-            while (row := database.execute(waiting).fetchone()) is None:  # noqa: ASYNC110
+            # It waits for a lock for so long only; if that is over before we look, it is rolled back as well.
+            while (row := database.execute(waiting).fetchone()) is None and not asking.done():  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-            database.execute("SELECT pg_terminate_backend(%s)", row)
+            if row is not None:
+                database.execute("SELECT pg_terminate_backend(%s)", row)
             lock.rollback()
         answer = await asking
         assert (answer.status_code, isinstance(answer.json()["msg"], str)) == (503, True)
         assert world.researcher.get("/task").json() == []
         after = world.ask()
         await socket.hears("new_task", after["id"])
-        assert len(socket.arguments("task_created")) == 1
+        assert {news["task_id"] for (news,) in socket.arguments("task_created")} == {after["id"]}
     with sync_engine(services.database_url).connect() as reading:
         tasks = select(func.count()).where(Task.collaboration_id == world.id)
         events = select(func.count()).where(OutboxEvent.collaboration_id == world.id, OutboxEvent.event == "new_task")
@@ -190,7 +197,8 @@ async def test_two_instances_of_the_service_bring_events_to_the_nodes_of_both(wo
             opened(second, world.sites[1].api.token) as there,
             opened(second, world.sites[0].api.token) as twin,
         ):
-            await twin.hears("node-online")
+            for socket in (here, there, twin):
+                await socket.settle()
             task = world.ask()
             for socket in (here, there, twin):
                 await socket.hears("new_task", task["id"])

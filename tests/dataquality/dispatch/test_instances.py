@@ -73,6 +73,7 @@ async def on_both(stack: AsyncExitStack, services: Services, site: Site, **argum
     found: dict[str, Socket] = {}
     for _ in range(20):
         socket = await stack.enter_async_context(opened(services, site.api.token, **arguments))
+        await socket.settle()
         found.setdefault(instance_of(socket), socket)
         if len(found) == 2:
             return found

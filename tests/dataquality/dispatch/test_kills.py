@@ -1,5 +1,6 @@
 """Ending what runs: kill routes, deletes, and the end of a collaboration (contract, rest-api.md section 3.3)."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ async def test_a_killed_task_ends_with_all_below_it_and_its_nodes_are_told(servi
         answer = world.user("Organization Admin", first.id).post("/kill/task", json={"id": task["id"]})
         assert (answer.status_code, isinstance(answer.json()["msg"], str)) == (200, True)
         assert nodes_of(answer) == ([first.node["id"]], [second.node["id"]], [])
-        [(message,)] = await socket.hears("kill_containers")
+        (message,), *_ = await socket.hears("kill_containers")
     assert message["collaboration_id"] == world.id
     assert message["kill_list"] == [victim(running, task, first.id), victim(under, below, second.id)]
     for result in (running, under):
@@ -88,8 +89,9 @@ async def test_a_task_that_is_deleted_while_it_runs_is_killed_first(services: Se
     task = world.ask(world.sites[1])
     [result] = world.sites[1].open_results(task_id=task["id"])
     async with opened(services, world.sites[1].api.token) as socket:
+        await socket.settle()
         assert world.researcher.delete(f"/task/{task['id']}").status_code == 200
-        [(message,)] = await socket.hears("kill_containers")
+        (message,), *_ = await socket.hears("kill_containers")
     assert message == {"collaboration_id": world.id, "kill_list": [victim(result, task, world.sites[1].id)]}
 
 
@@ -111,8 +113,9 @@ async def test_no_empty_list_of_what_to_kill_ever_goes_out(services: Services, w
 async def test_a_collaboration_is_ended_by_another_service(services: Services, world: World):
     world.ask()
     async with opened(services, world.sites[0].api.token) as socket:
+        await socket.settle()
         assert end(services, world.id, service_token(services)).json() == {"ended": 2}
-        [(message,)] = await socket.hears("kill_containers")
+        (message,), *_ = await socket.hears("kill_containers")
     assert len(message["kill_list"]) == 2
     assert world.sites[0].open_results() == world.sites[1].open_results() == []
     # Nothing is open any more: no event goes out, for nodes take an empty list for "everything".
@@ -138,9 +141,13 @@ async def test_a_node_that_was_away_is_told_what_to_kill_until_it_did(services: 
     task = world.ask(site)
     [result] = task["results"]
     assert site.api.patch(f"/result/{result['id']}", json={"started_at": "2026-11-23T10:00:00"}).status_code == 200
-    answer = world.root.post("/kill/node/tasks", json={"id": site.node["id"]})
-    assert (answer.status_code, nodes_of(answer)) == (200, ([], [site.node["id"]], []))
     wanted = {"collaboration_id": world.id, "kill_list": [victim(result, task, site.id)]}
+    async with opened(services, world.sites[1].api.token) as witness:
+        await witness.settle()
+        answer = world.root.post("/kill/node/tasks", json={"id": site.node["id"]})
+        assert (answer.status_code, nodes_of(answer)) == (200, ([], [site.node["id"]], []))
+        # What is told to all is under way no more: from here on the node hears only what is kept for it.
+        await witness.hears("kill_containers", wanted)
     for _ in range(2):
         async with opened(services, site.api.token) as socket:
             await socket.hears("kill_containers", wanted)
@@ -157,13 +164,12 @@ async def test_a_node_that_is_there_is_told_again_by_the_clock_until_it_says_so(
     [result] = task["results"]
     wanted = {"collaboration_id": world.id, "kill_list": [victim(result, task, site.id)]}
     async with opened(services, site.api.token) as socket:
-        await socket.say("ping")
-        await socket.hears("node-online")
+        await socket.settle()
         assert world.root.post("/kill/task", json={"id": task["id"]}).status_code == 200
         await socket.hears("kill_containers", wanted)
         make_due(services, result["id"])
         await socket.hears("kill_containers", wanted, times=2)
-        assert wishes(services, result["id"]) == [1]
+        await asyncio.to_thread(eventually, lambda: wishes(services, result["id"]) == [1])
         await socket.say("algorithm_status_change", {"result_id": result["id"], "status": "killed by user"})
         await socket.hears("algorithm_status_change")
         assert wishes(services, result["id"]) == []
