@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any, cast
 
 import pytest
@@ -13,7 +14,8 @@ from redis.exceptions import ConnectionError as RedisIsAway
 from sqlalchemy import func, insert, select, update
 
 from dataquality.core.database import create_autocommit_engine
-from dataquality.dispatch.outbox.claims import LEASE, Outbox
+from dataquality.dispatch.outbox import claims
+from dataquality.dispatch.outbox.claims import Outbox
 from dataquality.dispatch.outbox.drain import drain
 from dataquality.dispatch.redis_sync import connect_redis_sync
 from dataquality.dispatch.sockets.managers import NobodyListens, RoomEmitter
@@ -23,6 +25,18 @@ from support.valkey import ValkeyServer
 
 DATABASE = 3
 CHANNEL = f"dataquality:events:{DATABASE}"
+LAST = "that was all"
+
+
+@pytest.fixture(autouse=True)
+def no_lease_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a starved machine two steps may lie further apart than a lease is long; then another emits, and rightly."""
+    monkeypatch.setattr(claims, "LEASE", timedelta(hours=1))
+
+
+def patient(url: str) -> Any:
+    """A client that waits for an answer however long it takes."""
+    return cast(Any, Redis).from_url(url, decode_responses=True, socket_timeout=None)
 
 
 class Listener:
@@ -30,17 +44,16 @@ class Listener:
 
     def __init__(self, url: str) -> None:
         # A client that ends takes its connections along, so this one is kept.
-        self._client = cast(Any, Redis).from_url(url, decode_responses=True)
-        self._channel = self._client.pubsub(ignore_subscribe_messages=True)
+        self._client = patient(url)
+        self._channel = self._client.pubsub()
         self._channel.subscribe(CHANNEL)
-        self._channel.get_message(timeout=5)
+        assert next(self._channel.listen())["type"] == "subscribe"
 
     def heard(self) -> list[dict[str, Any]]:
-        """All that was published since the last call."""
-        messages: list[dict[str, Any]] = []
-        while (message := self._channel.get_message(timeout=0.5)) is not None:
-            messages.append(json.loads(message["data"]))
-        return messages
+        """All that was published since the last call: what comes before something of our own does."""
+        self._client.publish(CHANNEL, LAST)
+        messages = (message["data"] for message in self._channel.listen())
+        return [json.loads(data) for data in takewhile(lambda data: data != LAST, messages)]
 
     def close(self) -> None:
         self._channel.close()
@@ -63,7 +76,8 @@ def outbox(url: str, claimant: str = "me") -> Outbox:
 
 
 def emitter(redis_url: str) -> RoomEmitter:
-    return RoomEmitter(connect_redis_sync(redis_url))
+    # The worker's own client publishes again where the answer is late.
+    return RoomEmitter(patient(redis_url))
 
 
 def append(url: str, count: int, collaborations: tuple[int | None, ...] = (1,)) -> None:
@@ -137,7 +151,7 @@ def test_what_nobody_hears_is_not_sent(database_url: str, redis_url: str):
 def test_a_redis_that_is_away_costs_nothing_but_time(database_url: str, tmp_path: Any):
     append(database_url, 2)
     server = ValkeyServer(tmp_path)
-    mine, sender = outbox(database_url), emitter(server.database(DATABASE))
+    mine, sender = outbox(database_url), RoomEmitter(connect_redis_sync(server.database(DATABASE)))
     server.stop()
     with pytest.raises(RedisIsAway):
         drain(mine, sender)
@@ -145,7 +159,7 @@ def test_a_redis_that_is_away_costs_nothing_but_time(database_url: str, tmp_path
     server.start()
     listener = Listener(server.database(DATABASE))
     assert drain(mine, sender) == 2
-    assert len(listener.heard()) == 2
+    assert {message["data"][0] for message in listener.heard()} == {0, 1}
     listener.close()
     server.stop()
 
@@ -157,7 +171,7 @@ def test_events_of_a_claimant_that_died_are_emitted_by_another_after_its_lease(
     dead = outbox(database_url, "dead").claim()
     assert dead is not None
     assert drain(outbox(database_url), emitter(redis_url)) == 2  # those of the other collaboration
-    past = datetime.now(UTC) - LEASE
+    past = datetime.now(UTC) - timedelta(seconds=10)
     with sync_engine(database_url).begin() as connection:
         held = OutboxEvent.claimed_by == "dead"
         connection.execute(update(OutboxEvent).where(held).values(claimed_until=past))
