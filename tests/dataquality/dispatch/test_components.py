@@ -34,7 +34,7 @@ def quiet(
 def health(services: Services, part: str) -> tuple[int, str]:
     """The status of `/internal/ready` and what it says; 0 when nobody answers."""
     try:
-        answer = httpx.get(f"{services.addresses[part]}/internal/ready", timeout=10, trust_env=False)
+        answer = httpx.get(f"{services.addresses[part]}/internal/ready", timeout=60, trust_env=False)
     except httpx.HTTPError:
         return 0, ""
     return answer.status_code, answer.text
@@ -71,7 +71,7 @@ def test_a_component_ends_cleanly_when_told_to(quiet: "tuple[Services, ValkeySer
     process = services.processes[part]
     process.send_signal(signal.SIGTERM)
     # uvicorn passes the signal on when it has done what there was to do.
-    assert process.wait(30) in (0, -signal.SIGTERM)
+    assert process.wait(60) in (0, -signal.SIGTERM)
     with pytest.raises(ProcessLookupError):  # nobody of its group is left
         os.killpg(process.pid, 0)
     assert "Traceback" not in services.log(part)

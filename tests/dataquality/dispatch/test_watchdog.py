@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,16 @@ from support.waiting import eventually
 QUICKLY = """
 import sys
 from dataquality.dispatch import silence
-silence.SILENCE_SECONDS, silence._TICK, silence._OWN_CANARY_SECONDS = 3.0, 0.5, 1.0
+silence.SILENCE_SECONDS, silence._TICK, silence._OWN_CANARY_SECONDS = {silence}, 0.5, 1.0
 from importlib import import_module
 module = import_module("dataquality.dispatch." + {part!r})
 sys.exit(module.main() if hasattr(module, "main") else module.serve(module.make_app))
 """
+
+
+SILENCE = 9.0
+"""More than what works says in its idlest moments (an instance asks Redis after five seconds of quiet), and than a part
+of it may be starved on a machine that does much else."""
 
 
 class Quick(Services):
@@ -36,7 +42,8 @@ class Quick(Services):
         environment = self.environment | {"DATAQUALITY_COMPONENT": name, "DATAQUALITY_WORKERS": "2"}
         environment["DATAQUALITY_PORT"] = self.addresses[name].rpartition(":")[2]
         with (self.folder / f"{name}.log").open("ab") as log:
-            command = [sys.executable, "-c", QUICKLY.format(part="__main__" if name == "dispatch" else name)]
+            part = "__main__" if name == "dispatch" else name
+            command = [sys.executable, "-c", QUICKLY.format(part=part, silence=SILENCE)]
             self.processes[name] = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
@@ -91,7 +98,7 @@ def test_a_worker_is_not_blamed_for_a_redis_that_hangs(services: Quick, valkey: 
     assert services.processes["worker"].poll() is None
     # Neither for one that has forgotten all, nor for a beat that is away; jobs are run.
     valkey.forget_all()
-    time.sleep(4)
+    time.sleep(SILENCE + 1)
     services.wait_ready("worker")
 
 
@@ -100,7 +107,7 @@ def test_a_worker_that_was_frozen_as_a_whole_goes_on(services: Quick) -> None:
     services.wait_ready("worker")
     group = services.processes["worker"].pid
     os.killpg(group, signal.SIGSTOP)
-    time.sleep(5)
+    time.sleep(SILENCE + 1)
     os.killpg(group, signal.SIGCONT)
     time.sleep(3)
     services.wait_ready("worker")
@@ -128,7 +135,7 @@ def test_an_instance_that_hears_no_events_says_so_and_ends(services: Quick, valk
         redis.execute_command("ACL", "SETUSER", "default", "resetchannels")
         redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         ready = f"{services.addresses['dispatch']}/internal/ready"
-        eventually(lambda: "events" in httpx.get(ready, trust_env=False).json()["failed"])
+        eventually(lambda: "events" in httpx.get(ready, timeout=60, trust_env=False).json()["failed"])
         assert ended(services, "dispatch") == 70
         redis.execute_command("ACL", "SETUSER", "default", "allchannels")
     services.start("dispatch")
@@ -140,14 +147,14 @@ def test_a_service_whose_event_loop_stands_still_ends(tmp_path: Path) -> None:
         import asyncio, time
         from dataquality.core.watchdog import loop_watched
         async def main():
-            with loop_watched(2):
-                await asyncio.sleep(4)
+            with loop_watched(4):
+                await asyncio.sleep(6)
                 print("was let live", flush=True)
                 time.sleep(60)
         asyncio.run(main())
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=120
     )
     assert (done.returncode, done.stdout.splitlines()[0]) == (70, "was let live")
     assert "time.sleep" in done.stderr or "main" in done.stderr  # where it stood
@@ -167,7 +174,7 @@ def test_no_time_is_counted_while_silence_is_excused() -> None:
 
 def test_one_that_is_told_to_stop_watching_ends_nothing() -> None:
     ends: list[int] = []
-    stopped = Watchdog("it", lambda: 0, 0.2, end=lambda: ends.append(1), tick=0.05).start()
-    stopped.set()
-    time.sleep(0.5)
+    # It is told long before its time: this thread may get no turn for a while.
+    Watchdog("one that is told", lambda: 0, 60, end=lambda: ends.append(1), tick=0.05).start().set()
+    eventually(lambda: "watchdog of one that is told" not in {thread.name for thread in threading.enumerate()})
     assert ends == []
