@@ -97,14 +97,35 @@ def test_two_at_once_do_not_interleave(importer: Importer, tmp_path: Path) -> No
 
 def test_a_job_that_is_killed_leaves_the_database_as_it_was(importer: Importer, tmp_path: Path) -> None:
     before = importer.contents()
-    many = {"organizations": [{"name": str(number)} for number in range(3_000)]}
+    many = {"organizations": [{"name": str(number)} for number in range(300)]}
+    with sync_engine(importer.url).begin() as connection:
+        for statement in _THE_LAST_TAKES_FOR_EVER[connection.dialect.name]:
+            connection.execute(text(statement))
     job = start(importer, tmp_path)
     assert job.stdin is not None and job.stderr is not None
     job.stdin.write(json.dumps(many).encode())
     job.stdin.close()
-    for line in job.stderr:
-        if line.startswith(b"organizations"):
-            break
-    job.kill()
+    try:
+        for line in job.stderr:
+            if line.startswith(b"organizations"):
+                break
+    finally:
+        job.kill()
     assert job.wait() == -signal.SIGKILL
     assert contents(importer.url) == before
+
+
+# However late it is killed, it is in the middle of its work.
+_THE_LAST_TAKES_FOR_EVER = {
+    "sqlite": [
+        "CREATE TRIGGER for_ever BEFORE INSERT ON organization WHEN new.name = '299' BEGIN "
+        "SELECT count(*) FROM (WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) "
+        "SELECT n FROM numbers); END"
+    ],
+    "postgresql": [
+        "CREATE FUNCTION for_ever() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(3600); RETURN new; END $$",
+        "CREATE TRIGGER for_ever BEFORE INSERT ON organization FOR EACH ROW WHEN (new.name = '299') "
+        "EXECUTE FUNCTION for_ever()",
+    ],
+}
