@@ -17,6 +17,8 @@ from vserver.stack.plan import Component
 
 _LOG_BYTES = 5_000_000
 _OLD_LOGS = 3
+_ANSWER_SECONDS = 60
+"""One that is gone refuses at once. One that stands still, as on a starved machine, is not to be taken for gone."""
 _NEVER_GIVE_UP = 1_000_000
 """Supervisor waits one second longer after each failed start in a row, and starts from one after a good one."""
 
@@ -183,7 +185,7 @@ def _detail(spawn_error: str, description: str) -> str:
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=_ANSWER_SECONDS)
         self._path = path
 
     def connect(self) -> None:

@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+import xmlrpc.client
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from vserver.stack.local.order import in_order
 from vserver.stack.local.place import Place
 from vserver.stack.local.ports import keep_ports, kept_ports
 from vserver.stack.local.programs import script
-from vserver.stack.local.supervisor import configuration
+from vserver.stack.local.supervisor import NoSupervisorError, Supervisor, configuration
 from vserver.stack.local.tail import follow, last_lines
 from vserver.stack.logs import LogsWanted
 from vserver.stack.plan import Component, ComponentName, PythonModule
@@ -126,6 +128,28 @@ def test_a_path_that_supervisor_cannot_read_back_is_refused(tmp_path: Path) -> N
     assert f"stdout_logfile={tmp_path}/50%% full" in text
     with pytest.raises(CommandError, match="supervisor cannot use this path"):
         configuration([component("auth")], tmp_path / "s", {"auth": tmp_path / "a ;b"})
+
+
+def test_a_supervisor_that_stands_still_for_a_while_is_not_taken_for_gone(tmp_path: Path) -> None:
+    """Its stack would be ended as one that nobody keeps."""
+    body = xmlrpc.client.dumps((7,), methodresponse=True).encode()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+
+        def answer_late() -> None:
+            caller, _ = listening.accept()
+            with caller:
+                time.sleep(11)
+                caller.recv(65_536)
+                caller.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+        answering = threading.Thread(target=answer_late)
+        answering.start()
+        assert Supervisor(tmp_path / "s").pid() == 7
+        answering.join()
+    with pytest.raises(NoSupervisorError):
+        Supervisor(tmp_path / "s").pid()
 
 
 def test_a_long_folder_gets_its_socket_elsewhere_and_others_do_not(tmp_path: Path) -> None:
