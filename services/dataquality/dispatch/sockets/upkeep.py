@@ -68,6 +68,11 @@ class Upkeep:
 
     async def _write_those_seen(self) -> None:
         seen = set(self.present.seen)
-        async with self.context.database.writing() as session:
-            await leases.see(session, seen)
+        # Before it is written: whoever shows another meanwhile is written down next time.
         self.present.seen -= seen
+        try:
+            async with self.context.database.writing() as session:
+                await leases.see(session, seen)
+        except Exception:
+            self.present.seen |= seen
+            raise
