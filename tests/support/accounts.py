@@ -3,9 +3,12 @@
 import os
 import pwd
 import subprocess
+import sys
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
+
+from support.waiting import eventually
 
 
 @contextmanager
@@ -15,8 +18,19 @@ def throw_away_account() -> Generator[pwd.struct_passwd | None]:
         yield None
         return
     name = f"dqt{uuid.uuid4().hex[:8]}"
-    subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/false", name], check=True)
+    _change("useradd", "--no-create-home", "--shell", "/bin/false", name)
     try:
         yield pwd.getpwnam(name)
     finally:
-        subprocess.run(["userdel", name], check=True, capture_output=True)
+        _change("userdel", name)
+
+
+def _change(*command: str) -> None:
+    """Again while another test changes accounts, or a process of the account that was killed is not gone yet."""
+
+    def is_done() -> bool:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        sys.stderr.write(answer.stderr)
+        return answer.returncode == 0
+
+    eventually(is_done)

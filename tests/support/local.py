@@ -107,7 +107,7 @@ def new_home(account: pwd.struct_passwd | None = None) -> Generator[Home]:
     try:
         yield home
     finally:
-        kill_below(folder)
+        wait_for(lambda: not kill_below(folder), 60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -129,11 +129,13 @@ def accounts_below(folder: Path) -> set[int]:
     return {uid for process, _ in _with_words(folder) for uid in _accounts(process)}
 
 
-def kill_below(folder: Path) -> None:
-    """End these processes; some end by themselves when another has ended."""
-    for process, _ in _with_words(folder):
+def kill_below(folder: Path) -> bool:
+    """Whether there were such processes, which are killed; some are brought back by others until these are gone."""
+    found = processes_below(folder)
+    for process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    return bool(found)
 
 
 def _with_words(folder: Path) -> list[tuple[psutil.Process, list[str]]]:
