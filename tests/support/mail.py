@@ -60,7 +60,7 @@ class Mailbox:
 
     def start(self) -> None:
         """Take mail."""
-        options: dict[str, Any] = {"authenticator": self._knows, "auth_require_tls": False}
+        options: dict[str, Any] = {"authenticator": self._knows, "auth_require_tls": False, "ready_timeout": 60}
         if self.kind == "starttls":
             options |= {"tls_context": self._tls(), "require_starttls": True, "auth_require_tls": True}
         if self.kind == "ssl":
