@@ -272,7 +272,8 @@ def test_five_requests_after_time_outs_make_one_thing(own_services: Services) ->
         for _ in range(4):
             with suppress(httpx.TimeoutException):
                 answer = root.post("/organization", json={"name": name}, headers=headers, timeout=0.3)
-                assert answer.status_code == 409
+                # Who has waited too long for the database is told that nothing was changed.
+                assert answer.status_code in (409, 503)
     eventually(lambda: root.post("/organization", json={"name": name}, headers=headers).status_code == 201)
     assert organizations(own_services, name) == 1
 

@@ -143,7 +143,7 @@ def test_a_head_is_the_head_of_the_answer_to_get(client: httpx.Client, path: str
 @pytest.mark.parametrize("path", ["/api/user", "/api/task/1", "/api/nothing"])
 def test_a_browser_may_ask_before_it_sends_a_token(server: Server, path: str):
     asking = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
-    answer = httpx.options(server.url + path, headers=BROWSER | asking, trust_env=False)
+    answer = httpx.options(server.url + path, headers=BROWSER | asking, timeout=30, trust_env=False)
     assert answer.is_success
     assert answer.headers.get_list("access-control-allow-origin") == ["*"]
     assert "PATCH" in answer.headers["access-control-allow-methods"]
@@ -176,7 +176,8 @@ def test_a_body_of_another_kind_is_a_bad_request(client: httpx.Client, kind: str
 @pytest.mark.parametrize("header", ["Bearer", "Bearer x", "Basic cm9vdDpyb290", "x", "Bearer a.b.c"])
 def test_a_token_that_is_none_is_told_so(server: Server, header: str):
     for noun in ("user", "node", "task"):
-        answer = httpx.get(f"{server.url}/api/{noun}", headers=BROWSER | {"Authorization": header}, trust_env=False)
+        headers = BROWSER | {"Authorization": header}
+        answer = httpx.get(f"{server.url}/api/{noun}", headers=headers, timeout=30, trust_env=False)
         assert answer.status_code == 422
         whole(answer)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dataquality.dispatch.redis_sync import connect_redis_sync
-from support.processes import free_port, package_folder, stop, wait_until
+from support.processes import SECONDS, free_port, package_folder, stop, wait_until
 
 
 class ValkeyServer:
@@ -77,7 +77,7 @@ class ValkeyServer:
 
     def forget_all(self) -> None:
         """FLUSHALL."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS) as connection:
             connection.sendall(f"AUTH {self.password}\r\nFLUSHALL\r\n".encode())
             answer = b""
             while answer.count(b"\r\n") < 2:

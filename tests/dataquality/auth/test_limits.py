@@ -136,13 +136,13 @@ def test_what_a_client_says_of_its_address_does_not_get_past_the_gateway(
     first, second = (httpx.HTTPTransport(local_address=f"127.0.0.{host}") for host in (2, 3))
     with behind_gateway(limited) as server:
         url, body = f"{server.url}/api/token/user", {"username": username, "password": PASSWORD}
-        with httpx.Client(transport=first) as client:
+        with httpx.Client(transport=first, timeout=30) as client:
             for number in range(PER_ADDRESS):
                 forged = {"X-Forwarded-For": f"{new_address()}, 127.0.0.3", "X-Real-IP": "127.0.0.3"}
                 answer = client.post(url, json=body | {"username": unique(f"nobody{number}")}, headers=forged)
                 assert answer.status_code == 401
             assert is_over(client.post(url, json=body, headers={"X-Forwarded-For": new_address()}))
-        with httpx.Client(transport=second) as client:
+        with httpx.Client(transport=second, timeout=30) as client:
             assert client.post(url, json=body).status_code == 200
     [row] = there.rows(
         'SELECT ip FROM authenticatable JOIN "user" USING (id) WHERE username = :name',
@@ -219,7 +219,7 @@ def test_without_redis_there_are_no_limits_and_that_is_counted(
         valkey.stop()
         assert fail(services, address, PER_ADDRESS + 2) == [401] * (PER_ADDRESS + 2)
         assert sign_in(services, address, "root", "root").status_code == 200
-        metrics = httpx.get(f"{services.addresses['auth']}/internal/metrics", trust_env=False).text
+        metrics = httpx.get(f"{services.addresses['auth']}/internal/metrics", trust_env=False, timeout=30).text
         [line] = [line for line in metrics.splitlines() if line.startswith("dataquality_limits_off_total")]
         assert float(line.split()[1]) > PER_ADDRESS
         assert services.anyone.post("/token/node", json={"api_key": str(uuid.uuid4())}).status_code == 401

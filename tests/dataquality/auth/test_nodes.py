@@ -143,7 +143,7 @@ def test_a_database_that_is_away_is_a_503_and_never_a_401(
             assert "Retry-After" in response.headers
         health = services.anyone.get("/health")
         assert (health.status_code, health.json()) == (200, {"database": False})
-        ready = httpx.get(f"{services.addresses['auth']}/internal/ready", trust_env=False)
+        ready = httpx.get(f"{services.addresses['auth']}/internal/ready", trust_env=False, timeout=30)
         assert ready.status_code == 503
 
 

@@ -52,7 +52,9 @@ def test_wrong_current_passwords_lock_like_failed_sign_ins(
     assert change(api).status_code == 401
     assert services.anyone.post("/token/user", json={"username": username, "password": PASSWORD}).status_code == 401
     user_id = int(api.tokens["user_url"].rpartition("/")[2])
-    entries = there.rows("SELECT action, actor_id FROM audit WHERE subject_id = :id", id=user_id)
+    entries = there.rows(
+        "SELECT action, actor_id FROM audit WHERE subject_type = 'user' AND subject_id = :id", id=user_id
+    )
     assert entries == [{"action": "login_locked", "actor_id": user_id}]
 
 

@@ -14,6 +14,7 @@ def ask(services: Services, there: Arrangement, kind: str, identity: int, token:
         f"{services.addresses['auth']}/internal/permissions/{kind}/{identity}",
         headers={"Authorization": f"Bearer {token or there.service_token()}"},
         trust_env=False,
+        timeout=30,
     )
 
 
@@ -73,7 +74,7 @@ def test_a_users_id_is_no_nodes(services: Services, there: Arrangement, organiza
 
 def test_only_our_own_services_may_ask(services: Services, there: Arrangement) -> None:
     url = f"{services.addresses['auth']}/internal/permissions/user/1"
-    assert httpx.get(url, trust_env=False).status_code == 401
+    assert httpx.get(url, trust_env=False, timeout=30).status_code == 401
     for token in (there.token(1, "user"), there.service_token("password reset")):
         assert ask(services, there, "user", 1, token).status_code in (401, 422)
 

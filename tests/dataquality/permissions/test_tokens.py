@@ -88,7 +88,7 @@ def test_a_token_opens_what_it_was_made_for_and_nothing_else(services: Services,
     internal = f"{services.addresses['auth']}/internal/permissions/user/{cast_of.user_id}"
     headers = {"Authorization": f"Bearer {api.token}"} if api.token else {}
     answers = [*(api.get(path) for path in ACCESS), api.post("/token/refresh")]
-    answers.append(httpx.get(internal, headers=headers, trust_env=False))
+    answers.append(httpx.get(internal, headers=headers, trust_env=False, timeout=30))
     assert tuple(answer.status_code for answer in answers) == EXPECTED[kind]
     assert all(isinstance(answer.json()["msg"], str) for answer in answers if answer.status_code >= 400)
 
