@@ -152,8 +152,8 @@ def restart(services: Services, part: str, ending: signal.Signals) -> None:
     else:
         process = services.processes.pop(part)
         process.send_signal(ending)
-        # It lets open requests end; longer than its grace would be a fault.
-        process.wait(30)
+        # It lets open requests end; for ever would be a fault.
+        process.wait(60)
     services.start(part)
     services.wait_ready(part)
 
@@ -249,7 +249,7 @@ def hold(server: Server, seed: int, rounds: int) -> None:
     assert {kind for attempt in load.attempts if attempt.accepted and attempt.made for kind in [attempt.made[:4]]} == {
         "orga", "user", "coll", "task",
     }  # fmt: skip
-    assert httpx.get(f"{server.url}/api/version", trust_env=False).status_code == 200
+    assert httpx.get(f"{server.url}/api/version", timeout=60, trust_env=False).status_code == 200
     assert services.login(*ROOT).token
 
 
