@@ -137,7 +137,7 @@ def running_nodes(server: str, folder: Path) -> Generator[None]:
         for node in nodes:
             node.terminate()
         for node in nodes:
-            node.wait(20)
+            node.wait(60)
 
 
 def start_node(server: str, folder: Path, short: str, api_key: str) -> "subprocess.Popen[bytes]":

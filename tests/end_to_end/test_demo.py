@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.accounts import throw_away_account
-from support.local import Home, new_home, processes_below
+from support.local import Home, new_home, processes_below, wait_for
 from support.processes import as_account
 
 pytestmark = pytest.mark.timeout(900)
@@ -64,8 +64,9 @@ def test_make_demo_in_a_fresh_clone_computes_a_federated_mean_and_may_be_repeate
     first = make(home, clone, "demo")
     assert first.returncode == 0, first.stdout + first.stderr
     assert mean_in(first.stdout) == MEAN
-    listed = vserver(home, clone, "list")
-    assert re.search(r"^demo .*Running .*User", listed.stdout, re.MULTILINE), listed.stdout
+    wait_for(
+        lambda: re.search(r"^demo .*Running .*User", vserver(home, clone, "list").stdout, re.MULTILINE) is not None
+    )
 
     again = make(home, clone, "demo")
     assert again.returncode == 0, again.stdout + again.stderr

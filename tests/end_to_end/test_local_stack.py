@@ -144,7 +144,7 @@ def test_a_stack_starts_answers_shows_no_secret_and_stops_without_a_trace(home: 
         assert http.get(f"{started['address']}/organization").status_code == 401
         reply = http.post(f"{started['address']}/token/user", json={"username": "root", "password": "root"})
         assert reply.status_code == 200, reply.text
-    assert "Running" in ok(home.vserver("list"))
+    wait_for(lambda: "Running" in ok(home.vserver("list")))
 
     values = secrets_of(home)
     assert len(values) >= 6

@@ -17,7 +17,7 @@ import pytest
 from support.accounts import throw_away_account
 from support.codes import code_of, wait_for_time
 from support.databases import PostgresServer
-from support.local import Home, new_home
+from support.local import Home, new_home, wait_for
 from support.mail import USERNAME, Mailbox, text_of, token_in
 from support.processes import free_port
 from support.sockets import new_client
@@ -141,6 +141,8 @@ class Scenario:
         self.work(self.sign_in("root", "root"), ada)
         self.change_password(ada)
         self.use_the_shell()
+        # A part that is slow to answer, as on a starved machine, is no fault.
+        wait_for(lambda: self.run.home.vserver("status", "-n", self.name, "--user").returncode == 0)
         for command in ("status", "files"):
             self.run.vserver(command, "-n", self.name, "--user")
 

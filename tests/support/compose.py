@@ -25,7 +25,7 @@ REQUIRED = os.environ.get("REQUIRE_DOCKER") == "1"
 def require_engine() -> None:
     """Skip where no engine answers; where one is required, fail."""
     try:
-        answer = subprocess.run(["docker", "compose", "ls"], capture_output=True, text=True, check=False, timeout=60)
+        answer = subprocess.run(["docker", "compose", "ls"], capture_output=True, text=True, check=False, timeout=120)
         trouble = answer.stderr.strip() if answer.returncode else ""
     except FileNotFoundError:
         trouble = "there is no docker command"
@@ -37,7 +37,7 @@ def require_engine() -> None:
 
 def docker(*arguments: str, **more: Any) -> str:
     """What `docker ARGUMENTS` writes; fails the test where it fails."""
-    answer = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=300, **more)
+    answer = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=600, **more)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
 
@@ -48,7 +48,7 @@ def freeze(container: str) -> None:
 
 
 def _is_frozen(container: str) -> bool:
-    answer = subprocess.run(["docker", "pause", container], capture_output=True, text=True, check=False, timeout=60)
+    answer = subprocess.run(["docker", "pause", container], capture_output=True, text=True, check=False, timeout=120)
     assert answer.returncode == 0 or "unable to freeze" in answer.stderr, answer.stderr
     return answer.returncode == 0
 
@@ -82,5 +82,5 @@ def torn_down(found: Found) -> Generator[ComposeDriver]:
     finally:
         subprocess.run(
             ["docker", "compose", "-p", found.instance.id, "down", "--volumes", "--remove-orphans", "--timeout=5"],
-            capture_output=True, check=False, timeout=120,
+            capture_output=True, check=False, timeout=300,
         )  # fmt: skip

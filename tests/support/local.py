@@ -185,7 +185,7 @@ def silent(_: str) -> None:
     """Progress that nobody wants to see."""
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 30, pause: float = 0.2) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = 60, pause: float = 0.2) -> None:
     """Return when `what` holds; fail after `seconds`. `pause`: seconds between two looks, more for costly ones."""
     deadline = time.monotonic() + seconds
     while not what():

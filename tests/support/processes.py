@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
 
-SECONDS = 30
+SECONDS = 60
+"""A program may take that long to start or to end where the machine starves it."""
 
 
 def _ports() -> Iterator[int]:
