@@ -149,7 +149,9 @@ def test_a_reader_who_hangs_up_gives_the_room_back(world: World) -> None:
     task, _ = answered(world, [7 * MIB] * len(world.sites))
     headers, url = {"Authorization": f"Bearer {world.researcher.token}"}, f"{world.services.addresses['dispatch']}/api"
     for _ in range(5):
-        with httpx.stream("GET", f"{url}/result?task_id={task}", headers=headers, trust_env=False) as answer:
+        with httpx.stream(
+            "GET", f"{url}/result?task_id={task}", headers=headers, timeout=60, trust_env=False
+        ) as answer:
             next(answer.iter_bytes())
     [path] = results(world, 1)
     assert world.sites[0].api.patch(path, content=answer_of(8 * MIB), headers=JSON).status_code == 200
