@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.compose import configuration, docker, require_engine, torn_down
+from support.processes import free_port
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.compose.driver import ComposeDriver
 from vserver.stack.driver import StackStatus
@@ -28,12 +29,6 @@ pytestmark = pytest.mark.docker
 @pytest.fixture(autouse=True)
 def engine() -> None:
     require_engine()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture
@@ -236,7 +231,7 @@ def test_without_an_engine_the_cause_and_the_remedy_are_told(
     assert "no `docker` command" in caught.value.message
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
