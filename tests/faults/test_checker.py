@@ -18,6 +18,7 @@ from support.faults.history import (
     Read,
     Record,
     Replied,
+    Starved,
     Told,
     Whole,
     line,
@@ -150,3 +151,9 @@ def test_a_machine_that_is_slow_without_any_fault_is_given_more_time():
     calm = [Asked(0.2, "probe-0", [7], probe=True), Replied(0.3, "probe-0", 201, 9), Delivered(1.9, 7, 9, 19, "event")]
     late = [*calm, *changed(the(16), at=15.1)]
     assert "delivery resumes after a heal" not in check(sorted(late, key=lambda record: record.at)).broken
+
+
+def test_clients_that_stood_still_themselves_are_given_that_time_and_no_more():
+    late = changed(the(16), at=17.1)
+    for starved, is_broken in ((Starved(15.0, 6.0), False), (Starved(15.0, 1.0), True), (Starved(4.9, 4.0), True)):
+        assert ("delivery resumes after a heal" in check([*late, starved]).broken) == is_broken

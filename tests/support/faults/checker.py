@@ -19,6 +19,7 @@ from support.faults.history import (
     Record,
     Replied,
     Retried,
+    Starved,
     Told,
     Whole,
 )
@@ -151,15 +152,23 @@ class _Facts:
 
     @cached_property
     def resumption(self) -> dict[int, float]:
-        """Group to the seconds until the first probe after its heal had reached its nodes; infinite when it did not."""
+        """Group to the seconds until the first probe after its heal had reached its nodes; infinite when it did not.
+
+        Without those in which our own clients stood still: they could neither ask nor hear.
+        """
         found: dict[int, float] = {}
         for whole in self.all(Whole):
             probes = [(task, asked) for task, asked in self.accepted.items() if asked.probe and asked.at >= whole.at]
             if probes:
                 task, asked = min(probes, key=lambda probe: probe[1].at)
                 arrivals = [self.delivered.get((task, node), float("inf")) for node in asked.nodes]
-                found[whole.group] = max(arrivals) - whole.at
+                arrived = max(arrivals)
+                found[whole.group] = arrived - whole.at - self._starved(whole.at, arrived)
         return found
+
+    def _starved(self, begin: float, end: float) -> float:
+        spans = [(max(one.at - one.seconds, begin), min(one.at, end)) for one in self.all(Starved)]
+        return sum(max(until - since, 0.0) for since, until in spans)
 
 
 def _is_accepted(status: int | None) -> bool:

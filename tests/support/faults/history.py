@@ -152,13 +152,23 @@ class Retried:
     why: str
 
 
+@dataclass(frozen=True)
+class Starved:
+    """The process of the clients itself stood still for so many seconds, up to this moment."""
+
+    at: float
+    seconds: float
+
+
 Record = (
     Asked | Replied | Opened | Closed | Heard | Delivered | Told | Killed | Read | Listed | Fault | Whole | Retried
+    | Starved
 )  # fmt: skip
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         Asked, Replied, Opened, Closed, Heard, Delivered, Told, Killed, Read, Listed, Fault, Whole, Retried,
+        Starved,
     )
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any
 from support.collaborations import PASSWORD
 from support.faults.calls import Caller, new_http
 from support.faults.checker import Report, check
-from support.faults.history import History, read_history
+from support.faults.history import History, Starved, read_history
 from support.faults.injector import Group, Injector, Parts
 from support.faults.load import Addressee, Load, Pace, Researcher
 from support.faults.nodes import Habits, SimulatedNode
@@ -22,6 +22,7 @@ from support.services import ROOT, Api, unique
 PROBE_SECONDS = 30.0
 """How long a probe is waited for: longer than it may take, so that the report can say how long it took."""
 REST_SECONDS = 60.0
+_PULSE_SECONDS = 0.25
 
 
 def drawn_seed() -> int:
@@ -96,6 +97,8 @@ class Trial:
     async def _stage(self, history: History) -> AsyncGenerator[Stage]:
         world = await asyncio.to_thread(new_fault_world, self.parts.url, self.nodes)
         async with AsyncExitStack() as ending:
+            pulse = asyncio.create_task(_feel_the_pulse(history))
+            ending.callback(pulse.cancel)
             callers = _Callers(self.parts.url, history, self.seed, ending)
             researcher = Researcher(
                 await callers.new("researcher", "/token/user", {"username": world.username, "password": PASSWORD}),
@@ -117,6 +120,16 @@ class Trial:
             yield Stage(
                 self.parts, history, load, Injector(self.parts, history, chance, lambda: load.probe(PROBE_SECONDS))
             )
+
+
+async def _feel_the_pulse(history: History) -> None:
+    """Note when this process stood still, as on a starved machine."""
+    while True:
+        before = history.now
+        await asyncio.sleep(_PULSE_SECONDS)
+        late = history.now - before - _PULSE_SECONDS
+        if late > _PULSE_SECONDS:
+            history.add(Starved(history.now, late))
 
 
 @dataclass(frozen=True)
