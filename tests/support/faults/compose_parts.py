@@ -16,6 +16,7 @@ from support.compose import docker, freeze
 from support.faults.injector import PARTS
 from support.local import new_home
 from support.processes import free_port
+from support.waiting import eventually
 from vserver.stack.gateway import HEALTH_PATH
 
 _LABEL = "com.docker.compose"
@@ -39,8 +40,12 @@ class ComposeParts:
     """Parts that are off the network, with the networks that they were in."""
 
     def kill(self, part: str) -> None:
+        # The engine may not have started it again yet; to kill process 0 would be to kill ourselves.
+        eventually(lambda: self._pid(part))
         # Not `docker kill`: after that the engine does not start it again.
-        os.kill(int(self._inspect(part)["State"]["Pid"]), signal.SIGKILL)
+        if pid := self._pid(part):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def freeze(self, part: str) -> None:
         freeze(self._container(part))
@@ -83,6 +88,10 @@ class ComposeParts:
         labels = {"project": self.project, "service": part}
         filters = [word for name, value in labels.items() for word in ("--filter", f"label={_LABEL}.{name}={value}")]
         return docker("ps", "-aq", *filters).strip()
+
+    def _pid(self, part: str) -> int:
+        """Of its main process; 0 where there is none."""
+        return int(self._inspect(part)["State"]["Pid"])
 
     def _inspect(self, part: str) -> dict[str, Any]:
         return json.loads(docker("inspect", self._container(part)))[0]
