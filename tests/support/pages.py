@@ -226,5 +226,5 @@ for line in sys.stdin:
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(60)
         self._log.close()
