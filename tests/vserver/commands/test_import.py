@@ -103,7 +103,7 @@ def test_a_file_is_imported_with_progress_a_summary_and_the_next_step(
 @pytest.mark.usefixtures("first")
 def test_an_imported_user_can_sign_in(address: str) -> None:
     body = {"username": "admin", "password": "password"}
-    answer = httpx.post(f"{address}/token/user", json=body, trust_env=False)
+    answer = httpx.post(f"{address}/token/user", json=body, timeout=60, trust_env=False)
     assert answer.status_code == 200
 
 
@@ -212,7 +212,7 @@ def test_api_keys_that_are_made_are_shown_once(home: Home, instance: str, addres
     assert first.returncode == 0, first.stderr
     key = re.findall(r"^  Big +SHOWN +([0-9a-f-]{36})$", first.stdout, re.MULTILINE)[0]
     assert key not in first.stderr
-    answer = httpx.post(f"{address}/token/node", json={"api_key": key}, trust_env=False)
+    answer = httpx.post(f"{address}/token/node", json={"api_key": key}, timeout=60, trust_env=False)
     assert answer.status_code == 200
     assert key not in run(home, path, "-n", instance, "--user").stdout
 
@@ -243,7 +243,7 @@ def test_users_without_a_password_are_told_of(home: Home, instance: str, address
     assert "1 new user has no password" in done.stdout
     for password in ("", "silent", "None"):
         body = {"username": "silent", "password": password}
-        assert httpx.post(f"{address}/token/user", json=body, trust_env=False).status_code in (400, 401)
+        assert httpx.post(f"{address}/token/user", json=body, timeout=60, trust_env=False).status_code in (400, 401)
 
 
 def test_an_update_changes_what_exists(home: Home, instance: str) -> None:
@@ -256,7 +256,7 @@ def test_an_update_changes_what_exists(home: Home, instance: str) -> None:
 
 @pytest.mark.usefixtures("first")
 def test_example_tasks_reach_a_node_that_is_connected(home: Home, instance: str, address: str) -> None:
-    token = httpx.post(f"{address}/token/node", json={"api_key": FIRST_KEY}, trust_env=False).json()
+    token = httpx.post(f"{address}/token/node", json={"api_key": FIRST_KEY}, timeout=60, trust_env=False).json()
     heard: list[int] = []
     with connected(address, token["access_token"], heard):
         wait_for(lambda: len(set(heard)) == 2, 60)
