@@ -69,12 +69,17 @@ class LocalParts:
     def stopped(self, part: str) -> Generator[None]:
         """A part that is killed, and not brought back before the block ends."""
         supervisor = Supervisor(self.place.socket)
+
+        def is_stopped() -> bool:
+            # One that has died and is not begun again yet cannot be stopped: it would come back.
+            supervisor.stop(part)
+            return supervisor.processes()[part].state == "STOPPED"
+
         self.kill(part)
-        supervisor.stop(part)
+        wait_for(is_stopped, 60)
         try:
             yield
         finally:
-            wait_for(lambda: supervisor.processes()[part].pid is None)
             supervisor.start(part)
 
     @contextmanager
