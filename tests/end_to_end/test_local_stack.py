@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from support.accounts import throw_away_account
@@ -207,7 +206,8 @@ def test_an_attached_start_shows_the_logs_and_detaching_leaves_the_server_runnin
 
 
 def test_the_gateway_waits_for_a_service_that_comes_back(running: Running) -> None:
-    psutil.Process(pids(status(running.home, running.name)[1])["entity"]).kill()
+    wait_until_running(running)
+    os.kill(pids(status(running.home, running.name)[1])["entity"], signal.SIGKILL)
     answers: list[int] = []
     deadline = time.monotonic() + 120
     while 401 not in answers[-1:] and time.monotonic() < deadline:
@@ -219,6 +219,7 @@ def test_the_gateway_waits_for_a_service_that_comes_back(running: Running) -> No
 
 def test_each_component_that_is_killed_comes_back_and_a_killed_supervisor_is_put_right(running: Running) -> None:
     home, name = running.home, running.name
+    wait_until_running(running)
     before = pids(status(home, name)[1])
     for component in KILLABLE:
         os.kill(before[component], signal.SIGKILL)

@@ -97,6 +97,7 @@ def test_a_killed_container_comes_back_by_itself(running: ComposeDriver) -> None
     pid = int(docker("inspect", "-f", "{{.State.Pid}}", name))
     if os.geteuid() != 0:
         pytest.skip("only root may kill what runs in a container")
+    assert pid, "0 would be the tests themselves"
     os.kill(pid, signal.SIGKILL)
 
     def is_back() -> bool:
