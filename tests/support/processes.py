@@ -19,11 +19,11 @@ SECONDS = 60
 def _ports() -> Iterator[int]:
     """Those that this test process gives away, again and again.
 
-    None of them is given away by the system, nor by another process of the same run: whoever stands still between the
-    choice of a port and its use would find it taken.
+    None of them is given away by the system, nor by another process of the same run, nor taken by a stack for its
+    components: whoever stands still between the choice of a port and its use would find it taken.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    ours = list(range(20_000, 32_768))[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    ours = list(range(10_000, 20_000))[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
     # Not in one order, for other runs beside this one; and not in one that a test has a hand in.
     random.SystemRandom().shuffle(ours)
     return itertools.cycle(ours)

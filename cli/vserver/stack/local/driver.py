@@ -53,7 +53,8 @@ class LocalDriver:
         place = self._place
         self._hand_over()
         users = port_users(self._environment.dispatch_instances)
-        chosen = self._as_account(lambda _: self._stack.choose_ports(users))
+        published = port or self._environment.port
+        chosen = self._as_account(lambda _: self._stack.choose_ports(users, published))
         site = LocalSite(chosen, place.data, place.log, place.secrets)
         return build_plan(self.instance, self._environment, site, Overrides(port, ip))
 

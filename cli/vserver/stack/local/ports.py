@@ -2,8 +2,10 @@
 
 import errno
 import json
+import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import cast
 
@@ -14,14 +16,20 @@ from vserver.stack.plan import Published
 from vserver.stack.site import PortUser, port_users
 
 _FIRST_FREE = 1024
+_LOWEST = 20_000
+_BLOCK = 16
 _OTHER = "Choose another port with `-p` or the configuration's key `port`"
 
 
-def keep_ports(file: Path, users: Sequence[PortUser] = port_users()) -> dict[PortUser, int]:
-    """Each component's port on the loopback address: the one it had, unless that is taken by now."""
+def keep_ports(file: Path, published: int, users: Sequence[PortUser] = port_users()) -> dict[PortUser, int]:
+    """Each component's port on the loopback address: the one it had, unless that is taken by now.
+
+    None of them is the `published` one, nor one that the system lends to connections: while a component is down, any
+    connection could take that.
+    """
     known = kept_ports(file)
     chosen: dict[PortUser, int] = {}
-    with _Reserved() as reserved:
+    with _Reserved(published) as reserved:
         for name in users:
             chosen[name] = reserved.port(known.get(name))
     if chosen != known:
@@ -39,11 +47,23 @@ def kept_ports(file: Path) -> dict[PortUser, int]:
     return {name: port for name, port in known.items() if isinstance(port, int)}
 
 
+def lent_by_the_system() -> range:
+    """The ports that the system gives to connections that ask for none in particular."""
+    try:
+        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return range(49_152, 65_536)
+    return range(int(first), int(last) + 1)
+
+
 class _Reserved:
     """Holds every port that it hands out until all are chosen, so that none is handed out twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, published: int) -> None:
         self._sockets: list[socket.socket] = []
+        self._published = published
+        self._lent = lent_by_the_system()
+        self._next = _some_place(self._lent)
 
     def __enter__(self) -> "_Reserved":
         return self
@@ -53,17 +73,34 @@ class _Reserved:
             held.close()
 
     def port(self, wanted: int | None) -> int:
-        for candidate in (wanted, 0) if wanted else (0,):
-            held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._sockets.append(held)
-            try:
-                held.bind(("127.0.0.1", candidate))
-                held.listen()
-            except OSError:
-                continue
-            return int(held.getsockname()[1])
+        if wanted and wanted != self._published and wanted not in self._lent and self._hold(wanted):
+            return wanted
+        for candidate in self._next:
+            if candidate != self._published and (port := self._hold(candidate)):
+                return port
         raise CommandError("This machine has no free port left on 127.0.0.1", "End programs that hold many ports.")
+
+    def _hold(self, port: int) -> int | None:
+        """The port that is held from now on (any for 0); None when somebody else has it."""
+        held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._sockets.append(held)
+        try:
+            held.bind(("127.0.0.1", port))
+            held.listen()
+        except OSError:
+            return None
+        return int(held.getsockname()[1])
+
+
+def _some_place(lent: range) -> Iterator[int]:
+    """Ports to try. Two instances that choose at once hardly ever meet: each takes the ports of one block.
+
+    Where the system lends nearly all ports, what it lends is all there is.
+    """
+    own = [port for port in range(_LOWEST, 65_536) if port not in lent]
+    first = secrets.randbelow(len(own) // _BLOCK) * _BLOCK if len(own) >= _BLOCK else 0
+    return chain(own[first:], own[:first], repeat(0, _BLOCK))
 
 
 class PortTakenError(CommandError):

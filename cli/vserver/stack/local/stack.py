@@ -36,14 +36,14 @@ class LocalStack:
 
     place: Place
 
-    def choose_ports(self, users: Sequence[PortUser]) -> dict[PortUser, int]:
+    def choose_ports(self, users: Sequence[PortUser], published: int) -> dict[PortUser, int]:
         """The ports of the components: those that they have while they run, else those they had, else new ones."""
         self.place.make()
         file = self.place.run / "ports.json"
         with only_one(self._lock):
             kept = ports.kept_ports(file)
             is_whole = kept.keys() >= set(users)
-            return kept if is_whole and self._processes() else ports.keep_ports(file, users)
+            return kept if is_whole and self._processes() else ports.keep_ports(file, published, users)
 
     def names(self) -> list[str]:
         """The components of the last start."""

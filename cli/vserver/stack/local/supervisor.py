@@ -17,7 +17,7 @@ from vserver.stack.plan import Component
 
 _LOG_BYTES = 5_000_000
 _OLD_LOGS = 3
-_ANSWER_SECONDS = 60
+_ANSWER_SECONDS = 30
 """One that is gone refuses at once. One that stands still, as on a starved machine, is not to be taken for gone."""
 _NEVER_GIVE_UP = 1_000_000
 """Supervisor waits one second longer after each failed start in a row, and starts from one after a good one."""

@@ -47,7 +47,7 @@ def test_a_script_gives_a_program_just_the_variables_and_words_it_was_given(tmp_
 
 
 def test_each_component_gets_a_port_of_its_own(tmp_path: Path) -> None:
-    chosen = keep_ports(tmp_path / "ports.json")
+    chosen = keep_ports(tmp_path / "ports.json", 5000)
     assert len(set(chosen.values())) == len(chosen) == len(port_users())
     assert kept_ports(tmp_path / "ports.json") == chosen
 
@@ -57,11 +57,11 @@ def test_ports_stay_until_another_takes_one(tmp_path: Path) -> None:
     # Of those that the system gives to nobody else meanwhile.
     first = {name: free_port() for name in port_users()}
     file.write_text(json.dumps(first))
-    assert keep_ports(file) == first
+    assert keep_ports(file, 5000) == first
     with socket.socket() as held:
         held.bind(("127.0.0.1", first["redis"]))
         held.listen()
-        second = keep_ports(file)
+        second = keep_ports(file, 5000)
     assert second["redis"] != first["redis"]
     assert {name: port for name, port in second.items() if name != "redis"} == {
         name: port for name, port in first.items() if name != "redis"
@@ -70,7 +70,20 @@ def test_ports_stay_until_another_takes_one(tmp_path: Path) -> None:
 
 def test_a_spoilt_ports_file_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"redis": "x"')
-    assert len(keep_ports(tmp_path / "ports.json")) == len(port_users())
+    assert len(keep_ports(tmp_path / "ports.json", 5000)) == len(port_users())
+
+
+def test_a_component_takes_no_port_that_any_connection_may_get_nor_the_published_one(tmp_path: Path) -> None:
+    lent = range(*map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()))
+    file = tmp_path / "ports.json"
+    first = keep_ports(file, 5000)
+    assert not set(first.values()) & set(lent)
+    second = keep_ports(file, first["auth"])
+    assert first["auth"] not in second.values()
+    with socket.socket() as connection:
+        connection.bind(("127.0.0.1", 0))
+        file.write_text(json.dumps(second | {"redis": connection.getsockname()[1]}))
+    assert not set(keep_ports(file, 5000).values()) & set(lent)
 
 
 def test_one_at_a_time_holds_the_lock_and_nothing_is_left_of_it(tmp_path: Path) -> None:
