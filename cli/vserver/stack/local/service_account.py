@@ -23,6 +23,7 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 _Message = tuple[Literal["said", "answered", "raised"], object]
 
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _NOBODY = -1
 """An account that no file belongs to."""
 
@@ -152,12 +153,15 @@ def acting_as(account: Account | None, work: Callable[[Say], T], say: Say) -> T:
     sys.stdout.flush()
     sys.stderr.flush()
     read_end, write_end = os.pipe()
+    # An interrupt that comes before both know what to do with it waits until they do.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     child = os.fork()
     if child == 0:
         os.close(read_end)
         _in_child(account, work, write_end)
     os.close(write_end)
     with _interrupts_go_to(child), os.fdopen(read_end, "rb") as pipe:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
         kind, value = _listen(pipe, say)
         os.waitpid(child, 0)
     if kind == "raised":
@@ -195,6 +199,7 @@ def _done(work: Callable[[Say], object], pipe: BinaryIO) -> _Message:
         pipe.flush()
 
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
         return "answered", work(say)
     except BaseException as error:  # handed over the process boundary, raised on the other side
         return "raised", error
@@ -220,7 +225,7 @@ def _interrupts_go_to(child: int) -> Generator[None]:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGTERM)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, pass_on) for number in _INTERRUPTS}
     try:
         yield
     finally:

@@ -2,9 +2,12 @@
 
 import os
 import pwd
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from support.local import Home, silent
@@ -91,6 +94,21 @@ class TestAsRoot:
     def test_rights_cannot_be_taken_back(self) -> None:
         with pytest.raises(PermissionError):
             acting_as(NOBODY, lambda _: os.setuid(0), silent)
+
+    def test_an_interrupt_right_after_the_fork_ends_the_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fork = os.fork
+
+        def forked_and_interrupted() -> int:
+            child = fork()
+            if child:
+                os.kill(os.getpid(), signal.SIGINT)
+            return child
+
+        monkeypatch.setattr(os, "fork", forked_and_interrupted)
+        before = psutil.Process().children()
+        with pytest.raises(KeyboardInterrupt):
+            acting_as(NOBODY, lambda _: time.sleep(60), silent)
+        assert set(psutil.Process().children()) <= set(before)
 
     def test_missing_folders_are_made_for_the_account_and_others_keep_their_modes(self, top: Path) -> None:
         place = Place("i", top / "made" / "data", top / "log")
