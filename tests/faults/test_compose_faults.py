@@ -1,9 +1,12 @@
 """The same under compose, where a part may also be cut off from the network."""
 
+import asyncio
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from support.compose import require_engine
@@ -46,3 +49,23 @@ def test_a_worker_and_a_redis_that_come_back_at_other_addresses_find_one_another
     away = (Hit("redis", "cut", seconds=2.2), Hit("worker", "cut", after=0.1, seconds=1.2))
     report = Trial(stack, tmp_path, drawn_seed(), longest=300).run([away], least_tasks=30)
     assert not report.violations
+
+
+async def many_at_once(url: str, number: int) -> None:
+    """The gateway keeps as many connections to the services afterwards."""
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+        answers = await asyncio.gather(*(client.get(f"{url}/api/version") for _ in range(number)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_a_gateway_that_comes_back_at_another_address_answers_at_once(stack: ComposeParts):
+    """What it sends over connections of its old address is never answered, and nobody says so."""
+    before = stack.addresses("gateway")
+    asyncio.run(many_at_once(stack.url, 80))
+    stack.cut("gateway")
+    stack.cut("beat")  # whose address is the next to be given
+    time.sleep(2)
+    stack.join("gateway")
+    stack.join("beat")
+    assert stack.addresses("gateway") != before
+    asyncio.run(many_at_once(stack.url, 20))

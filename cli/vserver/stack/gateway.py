@@ -217,7 +217,9 @@ def _sockets(instances: Sequence[str]) -> list[str]:
         lines += [
             f"{matcher} `{{http.request.uri.query.sid}}.startsWith('{number}-')`",
             # A connection ends with its instance: the client hears it at once, and makes a new one.
-            f"reverse_proxy {matcher} {_token(instance)}",
+            f"reverse_proxy {matcher} {_token(instance)} {{",
+            *_indent(_TRANSPORT),
+            "}",
         ]
     return [*lines, *_proxy(instances, ["lb_policy cookie {", "\tfallback least_conn", "}"])]
 
@@ -225,7 +227,7 @@ def _sockets(instances: Sequence[str]) -> list[str]:
 def _proxy(instances: Sequence[str], policy: Sequence[str]) -> list[str]:
     return [
         f"reverse_proxy {' '.join(map(_token, instances))} {{",
-        *_indent([*policy, *(_HEALTH if len(instances) > 1 else [])]),
+        *_indent([*policy, *(_HEALTH if len(instances) > 1 else []), *_TRANSPORT]),
         # Only a failed dial is tried again for requests that change something: nothing was sent yet.
         "\tlb_try_duration 3s",
         "\tlb_try_interval 100ms",
@@ -241,8 +243,13 @@ _HEALTH = [
     "health_timeout 3s",
     "health_fails 2",
     "fail_duration 1s",
+]
+# Seconds that a connection without a request is kept. After the network was away it may lead nowhere, and whatever is
+# sent there waits for ever; a new one costs next to nothing.
+_TRANSPORT = [
     "transport http {",
     "\tdial_timeout 1s",
+    "\tkeepalive 1s",
     "}",
 ]
 

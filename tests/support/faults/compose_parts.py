@@ -65,6 +65,11 @@ class ComposeParts:
     def flush(self) -> None:
         docker("exec", self._container("worker"), "python", "-c", _FLUSH)
 
+    def addresses(self, part: str) -> list[str]:
+        """Those that it has now, one of each network that it is in."""
+        networks = self._inspect(part)["NetworkSettings"]["Networks"].values()
+        return [network["IPAddress"] for network in networks if network["IPAddress"]]
+
     def problems(self) -> list[str]:
         asked = [part for part in self.names if part in ("gateway", *_CHECKED)]
         with ThreadPoolExecutor(len(asked)) as pool:
@@ -80,9 +85,9 @@ class ComposeParts:
             return f"{self.url}{HEALTH_PATH}"
         found = self._inspect(part)
         [port] = [one.partition("=")[2] for one in found["Config"]["Env"] if one.startswith("DATAQUALITY_PORT=")]
-        addresses: list[str] = [network["IPAddress"] for network in found["NetworkSettings"]["Networks"].values()]
-        assert any(addresses), f"{part} is in no network"
-        return f"http://{next(filter(None, addresses))}:{port}/internal/ready"
+        addresses = self.addresses(part)
+        assert addresses, f"{part} is in no network"
+        return f"http://{addresses[0]}:{port}/internal/ready"
 
     def _container(self, part: str) -> str:
         labels = {"project": self.project, "service": part}
