@@ -50,7 +50,7 @@ def test_without_a_peer_nobody_knows() -> None:
 
 
 @given(forged=st.lists(st.one_of(st.text(max_size=20), st.ip_addresses().map(str)), max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nothing_that_a_client_writes_changes_its_address(forged: list[str]) -> None:
     assert client_address(GATEWAY, [*forged, CLIENT], PROXIES) == ip_address(CLIENT)
     assert client_address(GATEWAY, [*forged, f"{CLIENT}, {PROXY}"], PROXIES) == ip_address(CLIENT)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataquality.core.app import _shape_errors  # pyright: ignore[reportPrivateUsage]
@@ -47,7 +47,6 @@ def number_in(link: str) -> str:
     return dict(parse_qsl(urlsplit(link).query))["page"]
 
 
-@settings(deadline=None)
 @given(total=st.integers(0, 60), number=st.integers(1, 12), per_page=st.integers(1, 15))
 async def test_every_page_of_every_list_holds_what_a_plain_slice_holds(total: int, number: int, per_page: int):
     async with client_of(list_of(total)) as client:

@@ -47,7 +47,7 @@ def kept_ports(file: Path) -> dict[PortUser, int]:
     return {name: port for name, port in known.items() if isinstance(port, int)}
 
 
-def lent_by_the_system() -> range:
+def _lent_by_the_system() -> range:
     """The ports that the system gives to connections that ask for none in particular."""
     try:
         first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
@@ -62,7 +62,7 @@ class _Reserved:
     def __init__(self, published: int) -> None:
         self._sockets: list[socket.socket] = []
         self._published = published
-        self._lent = lent_by_the_system()
+        self._lent = _lent_by_the_system()
         self._next = _some_place(self._lent)
 
     def __enter__(self) -> "_Reserved":
