@@ -17,6 +17,7 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 _TOGETHER = (
+    ("abuse/",),
     ("contract/",),
     ("dataquality/dispatch/",),
     ("dataquality/auth/",),

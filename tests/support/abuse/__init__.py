@@ -1,0 +1,1 @@
+"""Attacks on running stacks, and the honest user who works beside them."""
