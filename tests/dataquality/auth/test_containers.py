@@ -10,6 +10,8 @@ from support.arrange import Arrangement
 from support.services import Api, Services
 from support.tokens import claims_of
 
+DAY = 24 * 60 * 60
+
 
 @dataclass
 class Site:
@@ -38,7 +40,6 @@ def test_a_node_gets_a_token_for_an_algorithm(site: Site) -> None:
     claims = claims_of(response.json()["container_token"])
     assert response.status_code == 200
     assert (claims["client_type"], claims["type"], claims["roles"]) == ("container", "access", [])
-    assert "exp" not in claims
     assert claims["sub"] == {
         "client_type": "container",
         "node_id": site.node,
@@ -48,6 +49,11 @@ def test_a_node_gets_a_token_for_an_algorithm(site: Site) -> None:
         "image": "registry/avg:1",
         "database": "default",
     }
+
+
+def test_container_token_expires_but_not_while_an_algorithm_runs(site: Site) -> None:
+    claims = claims_of(site.ask().json()["container_token"])
+    assert 90 * DAY <= claims["exp"] - claims["iat"] <= 366 * DAY
 
 
 def test_an_unknown_task_is_a_bad_request(site: Site) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from support.arrange import PASSWORD, Arrangement
 from support.services import Api, Services, unique
-from support.tokens import signed
+from support.tokens import claims_of, signed
 
 ACCESS = {"/user": "auth", "/node": "entity", "/task": "dispatch"}
 
@@ -47,12 +47,19 @@ def with_purpose(there: Arrangement, secret: str, purpose: str, subject: Any) ->
     return signed(claims, there.secret(secret))
 
 
+def expired(there: Arrangement, token: str) -> str:
+    """The same token, whose time was over a minute ago."""
+    claims = claims_of(token)
+    return signed(claims | {"exp": datetime.now(UTC) - timedelta(minutes=1)}, there.secret("jwt_secret_key"))
+
+
 TOKENS: dict[str, Callable[[Cast], str | None]] = {
     "a user's access token": lambda cast: cast.user.token,
     "a user's refresh token": lambda cast: cast.user.tokens["refresh_token"],
     "a node's access token": lambda cast: cast.node.token,
     "a node's refresh token": lambda cast: cast.node.tokens["refresh_token"],
     "a container's token": lambda cast: cast.container,
+    "a container's expired token": lambda cast: expired(cast.there, cast.container),
     "a service's token": lambda cast: with_purpose(cast.there, "service_key", "service", "entity"),
     "a reset token": lambda cast: with_purpose(cast.there, "reset_key", "recover-password", str(cast.user_id)),
     "a user's id in a node's token": lambda cast: cast.there.token(cast.user_id, "node"),
@@ -70,6 +77,7 @@ EXPECTED: dict[str, tuple[int, int, int, int, int]] = {
     "a node's access token": (401, 200, 200, 422, 422),
     "a node's refresh token": (422, 422, 422, 200, 422),
     "a container's token": (401, 401, 200, 422, 422),
+    "a container's expired token": (401, 401, 401, 401, 422),
     "a service's token": (422, 422, 422, 422, 200),
     "a reset token": (422, 422, 422, 422, 422),
     "a user's id in a node's token": (401, 401, 401, 422, 422),

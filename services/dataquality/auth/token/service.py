@@ -11,7 +11,7 @@ from dataquality.auth.limits import Attempt
 from dataquality.auth.parts import AuthParts
 from dataquality.auth.token import repository, sessions
 from dataquality.auth.token.schemas import ContainerRequest, NodeLogin
-from dataquality.auth.token.tokens import Tokens, access_lifetime, token_key
+from dataquality.auth.token.tokens import CONTAINER_LIFETIME, Tokens, access_lifetime, token_key
 from dataquality.auth.token.users import tokens_of
 from dataquality.core.addresses import Address
 from dataquality.core.audit import record
@@ -77,7 +77,7 @@ async def refresh_user(context: Context, session: AsyncSession, claims: Identity
 async def container_token(
     context: Context, connection: AsyncConnection, caller: NodeCaller, wanted: ContainerRequest
 ) -> str:
-    """A token for an algorithm of a task in which the node's part is open. It does not expire, but ends with that."""
+    """A token for an algorithm of a task in which the node's part is open; it ends with that part."""
     task = await repository.task_for_container(connection, wanted.task_id, caller.organization_id)
     if task is None:
         raise Refused(f"There is no task {wanted.task_id}.", {"task_id": "unknown"})
@@ -95,7 +95,7 @@ async def container_token(
         image=task.image,
         database=task.database,
     )
-    return token_key(context).issue(subject, "container", "access", None).text
+    return token_key(context).issue(subject, "container", "access", CONTAINER_LIFETIME).text
 
 
 def _node_access(context: Context, node_id: int, key_id: str, sign_in: int) -> str:

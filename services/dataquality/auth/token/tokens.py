@@ -7,6 +7,13 @@ from dataquality.core.context import Context
 from dataquality.core.settings import Settings
 from dataquality.core.tokens import TokenKey
 
+CONTAINER_LIFETIME = timedelta(days=90)
+"""How long a container token lasts at most: longer than any algorithm, because no client can renew one.
+
+Existing nodes ask for it once, before the algorithm starts, and algorithms cannot refresh it. Its usual end is the end
+of the run.
+"""
+
 
 @dataclass(frozen=True)
 class Tokens:
