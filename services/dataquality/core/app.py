@@ -24,6 +24,7 @@ from dataquality.core.bodies import MIB, BodyMiddleware, Budget
 from dataquality.core.callers import TokenMiddleware
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError
+from dataquality.core.log_lines import CALLERS_TEXT
 from dataquality.core.openapi.describe import describe
 from dataquality.core.openapi.described import Table
 from dataquality.core.redis import ping
@@ -31,7 +32,7 @@ from dataquality.core.watchdog import loop_watched
 
 log = structlog.stdlib.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
-_TOO_MANY_DIGITS = re.compile(r"[0-9]{1000}")
+_TOO_MANY_DIGITS = 1000
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NOTHING = "There is nothing at this address."
 _SECONDS = Histogram(
@@ -132,7 +133,11 @@ class RequestMiddleware:
         _SECONDS.labels(self._service, scope["method"], route, status).observe(seconds)
         level = "debug" if scope["path"].startswith("/internal/") else "info"
         getattr(log, level)(
-            "request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
+            "request",
+            method=scope["method"],
+            path=scope["path"][:CALLERS_TEXT],
+            status=status,
+            ms=round(seconds * 1000, 1),
         )
 
 
@@ -145,7 +150,7 @@ class MethodMiddleware:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif _TOO_MANY_DIGITS.search(scope["path"]):
+        elif any(len(part) >= _TOO_MANY_DIGITS and part.isdecimal() for part in scope["path"].split("/")):
             # Python refuses to read them as a number, and would do so while the route is looked for.
             await error_response(404, "not_found", _NOTHING)(scope, receive, send)
         elif scope["method"] == "HEAD":

@@ -14,6 +14,14 @@ CONTEXT = "dataquality_context"
 """The attribute of a record that holds its context."""
 JSON = "json"
 """The `format` that asks for one JSON object a line."""
+CALLERS_TEXT = 200
+"""Characters of a path, or of another text of a caller, that are written. Callers cut it: what is not looked at costs
+nothing."""
+_MESSAGE = 2000
+"""Characters of a message."""
+_TRACE_LINE = 1000
+_TRACE_LINES = 100
+_EXCEPTION = "exception"
 
 
 def formatter(format: str, datefmt: str, redact: Redactor) -> logging.Formatter:
@@ -30,11 +38,23 @@ class _PlainLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         # What others send must not be able to look like a line of its own.
-        record.message = _one_line(record.message)
-        return super().formatMessage(record) + _pairs(_context(record))
+        record.message = self._short(_one_line(self._short(record.message, _MESSAGE)), _MESSAGE)
+        return super().formatMessage(record) + self._pairs(_context(record))
+
+    def formatException(self, ei: Any) -> str:
+        return _short_trace(super().formatException(ei), self._redact)
 
     def format(self, record: logging.LogRecord) -> str:
         return self._redact(super().format(record))
+
+    def _pairs(self, context: Mapping[str, Any]) -> str:
+        return "".join(f" {key}={self._value(str(value))}" for key, value in sorted(context.items()))
+
+    def _value(self, text: str) -> str:
+        return self._short(_word(self._short(text, CALLERS_TEXT)), 2 * CALLERS_TEXT)
+
+    def _short(self, text: str, most: int) -> str:
+        return text if len(text) <= most else self._redact.beginning(text, most)
 
 
 class _JsonLines(logging.Formatter):
@@ -64,14 +84,16 @@ class _JsonLines(logging.Formatter):
 
     def _trace(self, record: logging.LogRecord) -> dict[str, str]:
         if record.exc_info and not record.exc_text:
-            record.exc_text = self.formatException(record.exc_info)
-        return {"exception": record.exc_text} if record.exc_text else {}
+            record.exc_text = _short_trace(self.formatException(record.exc_info), self._redact)
+        return {_EXCEPTION: record.exc_text} if record.exc_text else {}
 
     def _safe(self, key: str, value: Any) -> Any:
         if value is None or isinstance(value, bool | int | float):
             return value
-        prefix = f"{key}="
-        return self._redact(f"{prefix}{value}").removeprefix(prefix)
+        if key == _EXCEPTION:
+            return value
+        prefix, most = f"{key}=", _MESSAGE if key == "message" else CALLERS_TEXT
+        return self._redact.beginning(f"{prefix}{value}", len(prefix) + most).removeprefix(prefix)
 
 
 def _context(record: logging.LogRecord) -> Mapping[str, Any]:
@@ -80,8 +102,13 @@ def _context(record: logging.LogRecord) -> Mapping[str, Any]:
     return structlog.contextvars.get_contextvars() if own is None else own
 
 
-def _pairs(context: Mapping[str, Any]) -> str:
-    return "".join(f" {key}={_word(str(value))}" for key, value in sorted(context.items()))
+def _short_trace(trace: str, redact: Redactor) -> str:
+    """Its first and last lines, each cut where it is long."""
+    lines = trace.splitlines()
+    if len(lines) > _TRACE_LINES:
+        half = _TRACE_LINES // 2
+        lines = [*lines[:half], f"... ({len(lines) - _TRACE_LINES} lines more)", *lines[-half:]]
+    return "\n".join(redact.beginning(line, _TRACE_LINE) for line in lines)
 
 
 def _word(value: str) -> str:

@@ -13,25 +13,39 @@ _SHORTEST = 6
 """Shorter values would be found in ordinary words."""
 _LONGEST = 1024
 """Longer ones are no secrets, but certificates and the like."""
+_LONGEST_SPELLING = 3 * _LONGEST
+"""In an address each character may be written with three."""
 
-_NAMES = (
-    r"authorization|proxy-authorization|cookie|set-cookie|x-api-key|idempotency-key|jwt-token"
-    r"|[a-z_]*(?:password|passwd|secret|token|api_?key|pepper|otp|mfa_code)[a-z_]*"
-)
+_WORDS = (
+    "authorization", "cookie", "api-key", "api_key", "apikey", "idempotency-key", "jwt-token",
+    "password", "passwd", "secret", "token", "pepper", "otp", "mfa_code",
+)  # fmt: skip
+_HINTS = (*_WORDS, "eyj", "bearer", "basic", "://")
+"""A text without any of these matches none of the patterns."""
+
+# Strangers choose what is searched, so every pattern takes time in proportion to the text: a name is matched from where
+# it begins to where it ends (`++`), and a match that has begun fails within a few characters or takes what it has read.
+_QUOTE = r"\\{0,7}+[\"']"
+"""Also escaped, as JSON within JSON is."""
+
+
+def _name_before(after: str) -> str:
+    """A whole name that holds one of the words, and what follows it. What fails soonest comes first."""
+    return rf"(?<![\w-])(?=[\w-]++{after})(?=[\w-]*?(?:{'|'.join(_WORDS)}))[\w-]++{after}"
+
+
 _SHAPES = (
     # A JSON web token, whole or cut off.
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,2}"), HIDDEN),
-    (re.compile(r"\b(bearer|basic)\s+[^\s\"',;]{4,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+){0,2}+"), HIDDEN),
+    (re.compile(r"\b(bearer|basic)\s++[^\s\"',;]{4,}+", re.IGNORECASE), rf"\1 {HIDDEN}"),
     # user:password@ in an address
-    (re.compile(r"(://[^\s/:@'\"]*:)[^\s/'\"]+@"), rf"\1{HIDDEN}@"),
-    # 'password': 'x', as Python and JSON write it (also escaped), and tuples of bytes
-    (
-        re.compile(rf"(b?\\*[\"'](?:{_NAMES})\\*[\"']\s*[:,]\s*b?(\\*[\"']))(?:(?!\2).)*(\2)", re.IGNORECASE),
-        rf"\1{HIDDEN}\3",
-    ),
+    (re.compile(r"(://[^\s/:@'\"]*+:)[^\s/'\"]+@"), rf"\1{HIDDEN}@"),
+    # 'password': 'x', as Python and JSON write it, and tuples of bytes; also cut off
+    (re.compile(rf"({_name_before(_QUOTE)}\s*+[:,]\s*+b?({_QUOTE}))(?:(?!\2).)*+(\2)?+", re.IGNORECASE),
+     rf"\1{HIDDEN}\3"),
     # password=x, and a header on a line of its own
-    (re.compile(rf"\b((?:{_NAMES})=)(?!{re.escape(HIDDEN)})[^\s&;,)\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|idempotency-key|jwt-token): .*", re.I),
+    (re.compile(rf"({_name_before('=')})(?!{re.escape(HIDDEN)})[^\s&;,)\"']++", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|idempotency-key|jwt-token): .*+", re.I),
      rf"\1: {HIDDEN}"),
 )  # fmt: skip
 
@@ -48,9 +62,18 @@ class Redactor:
         """The text with `***` for every secret."""
         if self._known:
             text = self._known.sub(HIDDEN, text)
-        for shape, instead in _SHAPES:
-            text = shape.sub(instead, text)
+        lowered = text.lower()
+        if any(hint in lowered for hint in _HINTS):
+            for shape, instead in _SHAPES:
+                text = shape.sub(instead, text)
         return text
+
+    def beginning(self, text: str, most: int) -> str:
+        """The text without secrets; of a longer one the first `most` characters, and no half of a secret."""
+        if len(text) <= most:
+            return self(text)
+        kept = self(text[: most + _LONGEST_SPELLING])[:-_LONGEST_SPELLING]
+        return f"{kept[:most]}... ({len(text) - most} characters more)"
 
 
 def secrets_in(folder: Path) -> Iterator[str]:
