@@ -8,7 +8,7 @@ TESTS ?= tests
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
-.PHONY: help setup demo test lint format lock image dist bench soak clean
+.PHONY: help setup demo test lint format lock image dist audit bench soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,7 @@ lint: $(STAMP) ## check style, types and import walls
 
 bench: $(STAMP) ## measure, and print ratios against baselines of the same run
 	$(BIN)/python bench/api.py
+	$(BIN)/python bench/sockets.py
 	$(BIN)/python bench/batch_import.py 300
 
 format: $(STAMP) ## lay the code out
@@ -57,6 +58,9 @@ image: $(STAMP) ## build the server's image from this checkout
 
 dist: $(STAMP) ## make dist/: wheels, locks and images for a site without internet
 	$(BIN)/python tools/dist.py
+
+audit: $(STAMP) ## look up known vulnerabilities of the locked packages; write dist/dataquality-server.cdx.json
+	@$(BIN)/python tools/audit.py
 
 clean: ## remove what the other targets made in this folder
 	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache bench/results

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[1]
-_TABLE = _ROOT / "docs" / "known-flaws.md"
+_TABLE = _ROOT / "tests" / "known-flaws.md"
 _NUMBERS = [*(f"S{n}" for n in range(1, 22)), *(f"R{n}" for n in range(1, 23)), *(f"P{n}" for n in range(1, 11))]
 _REFERENCE = re.compile(r"`([\w/.-]+\.py)::([\w:]+)`")
 
