@@ -177,7 +177,7 @@ def _stub(component: Component, mode: str | None) -> Component:
         component,
         program=PythonModule("stub_service", (mode or ("once" if component.once else "serve"),)),
         environment={**component.environment, "PYTHONPATH": str(SUPPORT)},
-        health=component.health if component.port else NativeCheck(),
+        health=component.health if component.port or component.socket else NativeCheck(),
     )
 
 

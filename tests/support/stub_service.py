@@ -7,6 +7,7 @@ library only.
 import http.server
 import os
 import signal
+import socketserver
 import sys
 from pathlib import Path
 
@@ -17,6 +18,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Who asks over a Unix socket has no address that it could tell."""
 
 
 def _miss_it(_signal: int, _frame: object) -> None:
@@ -31,8 +35,9 @@ def main(mode: str) -> int:
         return 0 if (Path(os.environ["DATAQUALITY_SECRETS"]) / "database_url").read_text() else 1
     if mode == "inattentive":
         signal.signal(signal.SIGTERM, _miss_it)
-    address = (os.environ.get("DATAQUALITY_HOST", "127.0.0.1"), int(os.environ.get("DATAQUALITY_PORT", "0")))
-    with http.server.ThreadingHTTPServer(address, _Handler) as server:
+    path = Path(os.environ["DATAQUALITY_SOCKETS"]) / f"{os.environ['DATAQUALITY_COMPONENT']}.sock"
+    path.unlink(missing_ok=True)
+    with socketserver.ThreadingUnixStreamServer(str(path), _Handler) as server:
         server.serve_forever()
     return 0
 

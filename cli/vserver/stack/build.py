@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from vserver.config.database import SQLITE
@@ -20,9 +21,11 @@ from vserver.stack.plan import (
     PythonModule,
     Redis,
     SecretPlan,
+    TcpEndpoint,
+    UnixEndpoint,
     instances_of,
 )
-from vserver.stack.site import PortUser, Site
+from vserver.stack.site import Site
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance
@@ -126,7 +129,7 @@ class _Components:
             program=Postgres(connections=max(Postgres.connections, wanted)),
             secrets=_READS["postgres"],
             health=NativeCheck(),
-            port=self.site.port("postgres"),
+            port=self.site.store("postgres").port,
             memory_mib=2048,
             stop_seconds=60,
         )
@@ -137,7 +140,7 @@ class _Components:
             program=Redis(),
             secrets=_READS["redis"],
             health=NativeCheck(),
-            port=self.site.port("redis"),
+            port=self.site.store("redis").port,
             memory_mib=1024,
         )
 
@@ -157,11 +160,12 @@ class _Components:
         return Component(
             name=name,
             program=PythonModule(f"dataquality.{kind}"),
-            environment=self._environment(name) | self._listening(name),
+            environment=self._environment(name) | dict(self.site.listening(name)),
             secrets=_READS[kind],
             needs=("redis", "migrate"),
             health=HttpCheck(),
-            port=self.site.port(name),
+            port=self._port(name),
+            socket=self._socket(name),
             memory_mib=memory_mib,
             stop_seconds=30,
         )
@@ -170,11 +174,12 @@ class _Components:
         return Component(
             name=name,
             program=PythonModule(f"dataquality.dispatch.{name}"),
-            environment=self._environment(name) | self._listening(name),
+            environment=self._environment(name) | dict(self.site.listening(name)),
             secrets=(*_READS[name], *(_given_for_mail(self.environment) if name == "worker" else ())),
             needs=("redis", "migrate"),
             health=HttpCheck(),
-            port=self.site.port(name),
+            port=self._port(name),
+            socket=self._socket(name),
             memory_mib=memory_mib,
             stop_seconds=stop_seconds,
         )
@@ -202,8 +207,13 @@ class _Components:
             memory_mib=256,
         )
 
-    def _listening(self, name: PortUser) -> dict[str, str]:
-        return {"DATAQUALITY_HOST": self.site.bind, "DATAQUALITY_PORT": str(self.site.port(name))}
+    def _port(self, name: ComponentName) -> int | None:
+        endpoint = self.site.endpoint(name)
+        return endpoint.port if isinstance(endpoint, TcpEndpoint) else None
+
+    def _socket(self, name: ComponentName) -> PurePosixPath | None:
+        endpoint = self.site.endpoint(name)
+        return endpoint.path if isinstance(endpoint, UnixEndpoint) else None
 
     def _environment(self, name: ComponentName) -> dict[str, str]:
         settings, site = self.environment, self.site
@@ -256,11 +266,21 @@ class _Components:
         others = {"DATAQUALITY_DISPATCH_MORE_URLS": json.dumps(more)} if more else {}
         return {"DATAQUALITY_DISPATCH_URL": first} | others
 
-    def _address(self, name: PortUser) -> str:
-        return f"{self.site.host(name)}:{self.site.port(name)}"
+    def _address(self, name: ComponentName) -> str:
+        """As the gateway's configuration names it."""
+        match self.site.endpoint(name):
+            case TcpEndpoint(host, port):
+                return f"{host}:{port}"
+            case UnixEndpoint(path):
+                return f"unix/{path}"
 
-    def _url(self, name: PortUser) -> str:
-        return f"http://{self._address(name)}"
+    def _url(self, name: ComponentName) -> str:
+        """As the other services name it; the host of a Unix socket is its component."""
+        match self.site.endpoint(name):
+            case TcpEndpoint(host, port):
+                return f"http://{host}:{port}"
+            case UnixEndpoint():
+                return f"http://{name}"
 
 
 def _date_format(logging: "Logging") -> str:
@@ -300,11 +320,12 @@ def _flag(value: bool) -> str:
 
 
 def _secrets(environment: "Environment", site: Site) -> SecretPlan:
+    redis = site.store("redis")
     given: dict[str, str] = {}
     generated: list[str] = [*_GENERATED]
     derived = {
-        "redis_url": f"redis://:{{redis_password}}@{site.host('redis')}:{site.port('redis')}/0",
-        "redis.conf": _REDIS_CONF.format(bind=site.redis_bind, port=site.port("redis")),
+        "redis_url": f"redis://:{{redis_password}}@{redis.host}:{redis.port}/0",
+        "redis.conf": _REDIS_CONF.format(bind=site.redis_bind, port=redis.port),
     }
     given |= _given_for_mail(environment)
     if environment.jwt_secret_key is not None:
@@ -318,8 +339,8 @@ def _secrets(environment: "Environment", site: Site) -> SecretPlan:
 
 
 def _own_database_url(postgres: Postgres, site: Site) -> str:
-    place = f"{site.host('postgres')}:{site.port('postgres')}"
-    return f"postgresql+psycopg://{postgres.user}:{{postgres_password}}@{place}/{postgres.database}"
+    place = site.store("postgres")
+    return f"postgresql+psycopg://{postgres.user}:{{postgres_password}}@{place.host}:{place.port}/{postgres.database}"
 
 
 def _database_url(uri: str, site: Site) -> str:

@@ -82,6 +82,24 @@ HealthCheck = HttpCheck | NativeCheck
 
 
 @dataclass(frozen=True)
+class TcpEndpoint:
+    """A service listens on a port; the others of its stack find it under a host name."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class UnixEndpoint:
+    """A service listens on a Unix socket, in a folder that other accounts of the machine cannot enter."""
+
+    path: PurePosixPath
+
+
+Endpoint = TcpEndpoint | UnixEndpoint
+
+
+@dataclass(frozen=True)
 class Published:
     """The address on the host at which a component can be reached."""
 
@@ -104,6 +122,8 @@ class Component:
     health: HealthCheck | None = None
     port: int | None = None
     """Where it listens (inside its container, or on 127.0.0.1)."""
+    socket: PurePosixPath | None = None
+    """The Unix socket on which it listens instead."""
     published: Published | None = None
     once: bool = False
     """Runs to its end at each start, instead of for good."""

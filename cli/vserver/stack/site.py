@@ -3,20 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from vserver.errors import CommandError, ExitCode
-from vserver.stack.plan import ComponentName, Folders, Published, instances_of
+from vserver.stack.plan import ComponentName, Endpoint, Folders, Published, TcpEndpoint, UnixEndpoint
 
-PortUser = ComponentName
-"""A component that listens, other than the gateway."""
-
-
-def port_users(dispatch_instances: int = 1) -> tuple[PortUser, ...]:
-    """All of them."""
-    return ("postgres", "redis", "auth", "entity", *instances_of("dispatch", dispatch_instances), "worker", "beat")
-
+Store = Literal["postgres", "redis"]
+"""A server that keeps the stack's data. It listens on a port at every site, and asks for a password."""
+STORES: tuple[Store, ...] = get_args(Store)
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -25,21 +20,20 @@ class Site(Protocol):
     """A place where components run."""
 
     @property
-    def bind(self) -> str:
-        """The address on which a component listens for the others."""
-        ...
-
-    @property
     def redis_bind(self) -> str:
-        """The same, in Redis' words."""
+        """The addresses on which Redis listens, in its own words."""
         ...
 
-    def host(self, name: PortUser) -> str:
-        """The name under which the others find a component."""
+    def store(self, name: Store) -> TcpEndpoint:
+        """Where the others find a server of data."""
         ...
 
-    def port(self, name: PortUser) -> int:
-        """The port on which a component listens."""
+    def endpoint(self, name: ComponentName) -> Endpoint:
+        """Where the others find a service of ours."""
+        ...
+
+    def listening(self, name: ComponentName) -> Mapping[str, str]:
+        """What a service of ours finds in its environment about where to listen."""
         ...
 
     def gateway(self, published: Published) -> Published:
@@ -65,23 +59,28 @@ class Site(Protocol):
 
 @dataclass(frozen=True)
 class LocalSite:
-    """Processes of this machine, which find one another on its loopback address."""
+    """Processes of this machine, which find one another by Unix sockets and on its loopback address."""
 
-    ports: Mapping[PortUser, int]
+    ports: Mapping[Store, int]
     data_folder: Path
     log_folder: Path
     secrets_folder: Path
     """Holds one folder for each reader."""
-    bind: str = "127.0.0.1"
+    sockets_folder: Path
+    """Holds the services' Unix sockets; closed to other accounts."""
     redis_bind: str = "127.0.0.1"
 
-    def host(self, name: PortUser) -> str:
-        """Every component is on the loopback address."""
-        return self.bind
+    def store(self, name: Store) -> TcpEndpoint:
+        """On the loopback address, at the port chosen for this instance."""
+        return TcpEndpoint("127.0.0.1", self.ports[name])
 
-    def port(self, name: PortUser) -> int:
-        """The port chosen for this instance."""
-        return self.ports[name]
+    def endpoint(self, name: ComponentName) -> UnixEndpoint:
+        """Its socket is called after it, as `Settings.socket` of the services has it."""
+        return UnixEndpoint(PurePosixPath(self.sockets_folder / f"{name}.sock"))
+
+    def listening(self, name: ComponentName) -> Mapping[str, str]:
+        """The folder, for a service knows its own name."""
+        return {"DATAQUALITY_SOCKETS": str(self.sockets_folder)}
 
     def gateway(self, published: Published) -> Published:
         """The gateway listens where it is published."""
@@ -114,19 +113,23 @@ class ComposeSite:
 
     data_folder: Path
     """The instance's data folder on the host, mounted at `/data`."""
-    bind: str = "0.0.0.0"  # noqa: S104 - inside a container whose network only the stack is on
     redis_bind: str = "* -::*"
 
     _SERVICE_PORT = 8000
     _GATEWAY_PORT = 8080
+    _STORE_PORTS: ClassVar[Mapping[Store, int]] = {"postgres": 5432, "redis": 6379}
 
-    def host(self, name: PortUser) -> str:
-        """A container's service name."""
-        return name
+    def store(self, name: Store) -> TcpEndpoint:
+        """The container's service name, and the customary port of the program."""
+        return TcpEndpoint(name, self._STORE_PORTS[name])
 
-    def port(self, name: PortUser) -> int:
-        """The customary port of the program."""
-        return {"postgres": 5432, "redis": 6379}.get(name, self._SERVICE_PORT)
+    def endpoint(self, name: ComponentName) -> TcpEndpoint:
+        """The same for a service of ours."""
+        return TcpEndpoint(name, self._SERVICE_PORT)
+
+    def listening(self, name: ComponentName) -> Mapping[str, str]:
+        """On every address of a container whose networks only the stack is on."""
+        return {"DATAQUALITY_HOST": "0.0.0.0", "DATAQUALITY_PORT": str(self._SERVICE_PORT)}  # noqa: S104
 
     def gateway(self, published: Published) -> Published:
         """One fixed port inside, whatever is published outside."""

@@ -1,6 +1,7 @@
 """Where a request comes from.
 
-A service is reached through the gateway only: over loopback, or over the stack's own network. The gateway tells whom
+A service is reached through the gateway only: over a Unix socket that only the stack's account can enter, or over the
+stack's own network. The gateway tells whom
 it heard from at the end of `X-Forwarded-For`; what stands before that is believed only while it was said by one of
 the operator's own proxies (`trusted_proxies`). So nobody can name an address that is not theirs.
 """
@@ -20,9 +21,12 @@ _ONE_OWNER = 64
 
 
 def client_address(peer: str | None, forwarded: Iterable[str], proxies: Sequence[Network]) -> Address | None:
-    """The address of the client behind `peer` (None: unknown), given the lines of `X-Forwarded-For`."""
-    address = _address(peer or "")
-    if address is None or address.is_global:
+    """The address of the client behind `peer`, given the lines of `X-Forwarded-For`.
+
+    A peer without an address (None) is the gateway, at the other end of a Unix socket.
+    """
+    address = None if peer is None else _address(peer)
+    if peer is not None and (address is None or address.is_global):
         return address
     for text in reversed(",".join(forwarded).split(",")):
         said = _address(text.strip())

@@ -24,6 +24,7 @@ from dataquality.core.bodies import MIB, BodyMiddleware, Budget
 from dataquality.core.callers import TokenMiddleware
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError
+from dataquality.core.internal import CallingService
 from dataquality.core.log_lines import CALLERS_TEXT
 from dataquality.core.openapi.describe import describe
 from dataquality.core.openapi.described import Table
@@ -186,7 +187,7 @@ def _internal(context: Context, checks: Checks) -> APIRouter:
         ]
         return JSONResponse({"ready": not failed, "failed": failed}, 503 if failed else 200)
 
-    async def metrics() -> Response:
+    async def metrics(_service: CallingService) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     router.add_api_route("/live", live)
@@ -195,7 +196,7 @@ def _internal(context: Context, checks: Checks) -> APIRouter:
     return router
 
 
-async def _description(request: Request) -> Response:
+async def _description(request: Request, _service: CallingService) -> Response:
     return JSONResponse(request.app.state.description())
 
 

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,13 +33,38 @@ class _NotReached(Unavailable):
     """No connection was made, so nothing was asked."""
 
 
-class ServiceClient:
-    """Calls `/internal/...` of other services with a short-lived service token."""
+class _SocketTransport(httpx.AsyncBaseTransport):
+    """Reaches each host by the Unix socket of its name in a folder."""
 
-    def __init__(self, key: TokenKey, component: str, deadline: float = 10.0) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._by_host: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.host
+        if host not in self._by_host:
+            self._by_host[host] = httpx.AsyncHTTPTransport(uds=str(self._folder / f"{host}.sock"))
+        return await self._by_host[host].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self._by_host.values():
+            await transport.aclose()
+
+
+class ServiceClient:
+    """Calls `/internal/...` of other services with a short-lived service token.
+
+    `sockets` is the folder of their Unix sockets; None: their addresses name ports. `deadline` in seconds.
+    """
+
+    def __init__(self, key: TokenKey, component: str, sockets: Path | None = None, deadline: float = 10.0) -> None:
         self._key = key
         self._component = component
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(deadline, connect=2.0), trust_env=False)
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(deadline, connect=2.0),
+            trust_env=False,
+            transport=_SocketTransport(sockets) if sockets else None,
+        )
 
     async def get(self, url: str) -> Any:
         """The JSON answer. Reads are repeated once when the connection was broken: that does no harm."""

@@ -50,7 +50,7 @@ class Context:
 def make_context(settings: Settings) -> Context:
     """The context of a service that checks tokens and asks `auth` what callers may do."""
     service_key = TokenKey(settings.secret("service_key"))
-    client = ServiceClient(service_key, settings.component)
+    client = ServiceClient(service_key, settings.component, settings.sockets)
     redis = connect_redis(settings.redis_url)
     source = PermissionsOverHttp(client, settings.auth_url)
     return Context(

@@ -17,6 +17,7 @@ def serve(make_app: Callable[[Settings], FastAPI]) -> None:
         make_app(settings),
         host=settings.host,
         port=settings.port,
+        uds=str(settings.socket) if settings.socket else None,
         log_config=None,
         access_log=False,
         lifespan="on",

@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     environment: Literal["dev", "test", "acc", "prod"] = "prod"
     host: str = "127.0.0.1"
     port: int = 8000
+    sockets: Path | None = None
+    """Folder of the services' Unix sockets, one a component, called after it; None: they listen on ports."""
     api_path: str = "/api"
     auth_url: str = "http://127.0.0.1:8001"
     entity_url: str = "http://127.0.0.1:8002"
@@ -105,6 +107,11 @@ class Settings(BaseSettings):
         """Which of several equal components this is: `dispatch` is the first, `dispatch-2` the second."""
         given = self.component.partition("-")[2]
         return int(given) if given.isdecimal() else 1
+
+    @property
+    def socket(self) -> Path | None:
+        """The Unix socket on which this component listens; None: on `host` and `port`."""
+        return self.sockets and self.sockets / f"{self.component}.sock"
 
     @property
     def dispatch_urls(self) -> list[str]:

@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
 from threading import Thread
 from typing import Any
 
@@ -27,9 +29,22 @@ Problems = Callable[[], list[str]]
 
 def serve_health(settings: Settings) -> None:
     """Answer on this component's own address, in a thread, until the process ends."""
-    server = ThreadingHTTPServer((settings.host, settings.port), _handler(_problems_of(settings)))
+    handler = _handler(_problems_of(settings))
+    server = _UnixServer(settings.socket, handler) if settings.socket else _server(settings, handler)
     server.daemon_threads = True
     Thread(target=server.serve_forever, name="health", daemon=True).start()
+
+
+def _server(settings: Settings, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    return ThreadingHTTPServer((settings.host, settings.port), handler)
+
+
+class _UnixServer(ThreadingUnixStreamServer):
+    """The same on a Unix socket, in the place of one that a killed process left."""
+
+    def __init__(self, path: Path, handler: type[BaseHTTPRequestHandler]) -> None:
+        path.unlink(missing_ok=True)
+        super().__init__(str(path), handler)
 
 
 def _problems_of(settings: Settings) -> Problems:

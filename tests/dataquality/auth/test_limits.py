@@ -219,7 +219,11 @@ def test_without_redis_there_are_no_limits_and_that_is_counted(
         valkey.stop()
         assert fail(services, address, PER_ADDRESS + 2) == [401] * (PER_ADDRESS + 2)
         assert sign_in(services, address, "root", "root").status_code == 200
-        metrics = httpx.get(f"{services.addresses['auth']}/internal/metrics", trust_env=False, timeout=30).text
+        token = Arrangement(services).service_token()
+        metrics = httpx.get(
+            f"{services.addresses['auth']}/internal/metrics",
+            headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=30,
+        ).text  # fmt: skip
         [line] = [line for line in metrics.splitlines() if line.startswith("dataquality_limits_off_total")]
         assert float(line.split()[1]) > PER_ADDRESS
         assert services.anyone.post("/token/node", json={"api_key": str(uuid.uuid4())}).status_code == 401

@@ -45,8 +45,14 @@ def test_without_trusted_proxies_only_the_gateway_is_believed() -> None:
     assert client_address(GATEWAY, [f"{CLIENT}, {PROXY}"], []) == ip_address(PROXY)
 
 
-def test_without_a_peer_nobody_knows() -> None:
-    assert client_address(None, [CLIENT], PROXIES) is None
+def test_what_comes_over_a_unix_socket_comes_from_the_gateway() -> None:
+    assert client_address(None, [CLIENT], []) == ip_address(CLIENT)
+    assert client_address(None, [f"{FORGED}, {CLIENT}"], PROXIES) == ip_address(CLIENT)
+
+
+def test_without_an_address_nobody_knows() -> None:
+    assert client_address(None, [], PROXIES) is None
+    assert client_address("", [CLIENT], PROXIES) is None
 
 
 @given(forged=st.lists(st.one_of(st.text(max_size=20), st.ip_addresses().map(str)), max_size=4))

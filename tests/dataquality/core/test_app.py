@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -248,6 +249,14 @@ async def test_a_request_keeps_the_id_that_the_gateway_gave_it(service: Service)
     response = await service.client.get("/api/organization", headers={"X-Request-Id": given_id})
     assert response.headers["X-Request-Id"] == given_id
     assert len((await service.client.get("/api/organization")).headers["X-Request-Id"]) == 36
+
+
+@pytest.mark.parametrize("path", ["/internal/metrics", "/internal/openapi.json"])
+async def test_what_a_service_tells_of_itself_is_for_the_other_services(service: Service, path: str):
+    for headers in ({}, service.headers(1), {"Authorization": "Bearer x"}):
+        assert (await service.client.get(path, headers=headers)).status_code == 401
+    token = service.context.service_key.issue_for("service", "entity", timedelta(seconds=60)).text
+    assert (await service.client.get(path, headers={"Authorization": f"Bearer {token}"})).status_code == 200
 
 
 async def test_ready_means_that_database_and_redis_answer(service: Service):

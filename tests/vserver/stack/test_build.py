@@ -9,9 +9,10 @@ from vserver.config.instance import Found, find_instance
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
 from vserver.stack.plan import Gateway, Plan, Postgres, Published, PythonModule
-from vserver.stack.site import ComposeSite, LocalSite
+from vserver.stack.site import ComposeSite, LocalSite, Store
 
-PORTS = {"postgres": 7001, "redis": 7002, "auth": 7003, "entity": 7004, "dispatch": 7005, "worker": 7006, "beat": 7007}
+PORTS: dict[Store, int] = {"postgres": 7001, "redis": 7002}
+SOCKETS = Path("/run/sockets")
 JWT = "a-signing-secret-of-more-than-32-bytes-for-tests"
 
 
@@ -30,7 +31,7 @@ def found(home: Path, keys: str = "", environment: str = "dev") -> Found:
 
 def local(item: Found, overrides: Overrides | None = None) -> Plan:
     place = item.instance.data_folder
-    site = LocalSite(PORTS, place, item.instance.log_folder, place / "run" / "secrets")
+    site = LocalSite(PORTS, place, item.instance.log_folder, place / "run" / "secrets", SOCKETS)
     return build_plan(item.instance, item.loaded.settings, site, overrides)
 
 
@@ -145,10 +146,10 @@ def test_the_services_are_told_what_the_configuration_says(home: Path) -> None:
     told = plan.component("auth").environment
     data = item.instance.data_folder
     expected = {
-        "COMPONENT": "auth", "HOST": "127.0.0.1", "PORT": "7003", "API_PATH": "/sub/api", "ENVIRONMENT": "acc",
+        "COMPONENT": "auth", "SOCKETS": "/run/sockets", "API_PATH": "/sub/api", "ENVIRONMENT": "acc",
         "INSTANCE": item.instance.id, "SECRETS": str(data / "run" / "secrets" / "auth"),
-        "AUTH_URL": "http://127.0.0.1:7003", "ENTITY_URL": "http://127.0.0.1:7004",
-        "DISPATCH_URL": "http://127.0.0.1:7005", "WORKERS": "3", "ALLOW_DROP_ALL": "true",
+        "AUTH_URL": "http://auth", "ENTITY_URL": "http://entity",
+        "DISPATCH_URL": "http://dispatch", "WORKERS": "3", "ALLOW_DROP_ALL": "true",
         "ACCESS_TOKEN_HOURS": "2.0", "REFRESH_TOKEN_HOURS": "3.0", "EMAIL_TOKEN_MINUTES": "9",
         "MAX_FAILED_ATTEMPTS": "4", "INACTIVATION_MINUTES": "8", "SUPPORT_EMAIL": "help@server.example",
         "TWO_FACTOR_AUTH": "true",
@@ -240,11 +241,15 @@ def test_there_are_as_many_instances_of_dispatch_as_the_configuration_says(home:
     assert json.loads(told["DATAQUALITY_DISPATCH_MORE_URLS"]) == more
 
 
-def test_each_instance_has_a_port_of_its_own_on_this_machine(home: Path) -> None:
+def test_each_instance_has_a_socket_of_its_own_on_this_machine(home: Path) -> None:
     item = found(home, "    dispatch_instances: 2\n    uri: sqlite:///a.sqlite\n")
-    site = LocalSite(PORTS | {"dispatch-2": 7008}, item.instance.data_folder, item.instance.log_folder, Path("/s"))
+    site = LocalSite(PORTS, item.instance.data_folder, item.instance.log_folder, Path("/s"), SOCKETS)
     plan = build_plan(item.instance, item.loaded.settings, site)
-    assert plan.component("dispatch-2").environment["DATAQUALITY_PORT"] == "7008"
+    assert plan.component("dispatch-2").socket == PurePosixPath("/run/sockets/dispatch-2.sock")
+    assert plan.component("dispatch-2").port is None
+    gateway = plan.component("gateway").program
+    assert isinstance(gateway, Gateway)
+    assert "unix//run/sockets/dispatch.sock unix//run/sockets/dispatch-2.sock" in gateway.caddyfile
     assert plan.component("dispatch-2").environment["DATAQUALITY_SECRETS"] == "/s/dispatch-2"
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from vserver.stack.files import write_private
 from vserver.stack.gateway import HEALTH_PATH
 from vserver.stack.local.place import Place
+from vserver.stack.local.unix_http import UnixConnection
 from vserver.stack.plan import Component, ComponentName, Gateway, HttpCheck, Postgres, Redis
 
 _SECONDS = 10
@@ -29,6 +30,8 @@ class Watch:
     host: str = "127.0.0.1"
     port: int = 0
     path: str = ""
+    socket: str = ""
+    """The Unix socket to ask instead of the port."""
 
 
 def watch(component: Component) -> Watch:
@@ -39,7 +42,8 @@ def watch(component: Component) -> Watch:
     if isinstance(component.program, Gateway) and component.published:
         return Watch(component.name, "http", reached_at(component.published.ip), port, HEALTH_PATH)
     if isinstance(component.health, HttpCheck):
-        return Watch(component.name, "http", port=port, path=component.health.path)
+        unix_socket = str(component.socket) if component.socket else ""
+        return Watch(component.name, "http", port=port, path=component.health.path, socket=unix_socket)
     if isinstance(component.program, Redis):
         return Watch(component.name, "redis", port=port)
     if isinstance(component.program, Postgres):
@@ -66,16 +70,23 @@ def problem(watched: Watch, place: Place) -> str | None:
 
 
 def _http(watched: Watch) -> str | None:
-    connection = http.client.HTTPConnection(watched.host, watched.port, timeout=_SECONDS)
+    connection, where = _connection(watched)
     try:
         connection.request("GET", watched.path)
         response = connection.getresponse()
         body = response.read(500).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        return f"does not answer on port {watched.port}: {error or type(error).__name__}"
+        return f"does not answer on {where}: {error or type(error).__name__}"
     finally:
         connection.close()
     return None if response.status == http.HTTPStatus.OK else f"{watched.path} answers {response.status}: {body}"
+
+
+def _connection(watched: Watch) -> tuple[http.client.HTTPConnection, str]:
+    """A connection that is not open yet, and what to call it."""
+    if watched.socket:
+        return UnixConnection(Path(watched.socket), _SECONDS), watched.socket
+    return http.client.HTTPConnection(watched.host, watched.port, timeout=_SECONDS), f"port {watched.port}"
 
 
 def _redis(watched: Watch, configuration: Path) -> str | None:

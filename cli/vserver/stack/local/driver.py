@@ -17,7 +17,7 @@ from vserver.stack.local.stack import LocalStack
 from vserver.stack.local.tail import follow
 from vserver.stack.logs import LogsWanted, OnLine, component_in
 from vserver.stack.plan import Plan
-from vserver.stack.site import LocalSite, port_users
+from vserver.stack.site import LocalSite
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance
@@ -52,10 +52,9 @@ class LocalDriver:
             )
         place = self._place
         self._hand_over()
-        users = port_users(self._environment.dispatch_instances)
         published = port or self._environment.port
-        chosen = self._as_account(lambda _: self._stack.choose_ports(users, published))
-        site = LocalSite(chosen, place.data, place.log, place.secrets)
+        chosen, sockets = self._as_account(lambda _: (self._stack.choose_ports(published), place.sockets))
+        site = LocalSite(chosen, place.data, place.log, place.secrets, sockets)
         return build_plan(self.instance, self._environment, site, Overrides(port, ip))
 
     def start(self, plan: Plan, progress: Progress) -> StackStatus:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from vserver.stack.driver import Progress
 from vserver.stack.local.place import Place
-from vserver.stack.local.programs import Runtime, component_environment
+from vserver.stack.local.programs import Runtime, component_environment, without_new_privileges
 from vserver.stack.plan import Component
 
 
@@ -26,7 +26,7 @@ class Job:
     @property
     def command(self) -> list[str]:
         """Never a secret among its words."""
-        return [str(self.runtime.python), "-m", self.module, *self.arguments]
+        return [*without_new_privileges(), str(self.runtime.python), "-m", self.module, *self.arguments]
 
     @property
     def environment(self) -> dict[str, str]:

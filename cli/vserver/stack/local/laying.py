@@ -63,7 +63,8 @@ def _write_scripts(component: Component, place: Place, runtime: Runtime) -> None
     folder = programs.folder(component, place)
     arguments = programs.command(component, place, runtime)
     write_private(
-        place.script(component.name), programs.script(arguments, variables, folder, f"Runs {component.name}.")
+        place.script(component.name),
+        programs.script(arguments, variables, folder, f"Runs {component.name}.", component.memory_mib),
     )
     check = programs.check_command(component, place, runtime)
     if check is not None:
@@ -96,6 +97,4 @@ def tidy(place: Place) -> None:
     """Remove what only a running stack needs, and what one left that ended with the machine."""
     for name in _RUN_FILES:
         (place.run / name).unlink(missing_ok=True)
-    place.socket.unlink(missing_ok=True)
-    if place.socket.parent != place.run and place.socket.parent.is_dir():
-        place.socket.parent.rmdir()
+    place.remove_sockets()

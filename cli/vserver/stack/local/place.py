@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from vserver.stack.secrets import KEPT
 
 _LONGEST_SOCKET = 88
 """A Unix socket's path has room for 104 bytes; supervisor needs some of them for a temporary name."""
+_LONGEST_NAME = "sockets/dispatch-999.sock"
+_PLAIN = re.compile(r"[A-Za-z0-9_.\-~/]+")
+"""What a path may hold that stands in the gateway's configuration."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,19 @@ class Place:
     def socket(self) -> Path:
         """Where supervisor listens."""
         usual = self.run / "supervisor.sock"
-        if len(os.fsencode(usual)) <= _LONGEST_SOCKET:
-            return usual
-        return Path("/tmp") / f"vserver-{os.getuid()}-{_digest(self.data)}" / "supervisor.sock"  # noqa: S108
+        return usual if len(os.fsencode(usual)) <= _LONGEST_SOCKET else self._short_folder / usual.name
+
+    @property
+    def sockets(self) -> Path:
+        """Holds the socket of each service."""
+        longest = self.run / _LONGEST_NAME
+        fits = len(os.fsencode(longest)) <= _LONGEST_SOCKET and _PLAIN.fullmatch(str(longest))
+        return longest.parent if fits else self._short_folder / "sockets"
+
+    @property
+    def _short_folder(self) -> Path:
+        """For sockets whose paths would be too long."""
+        return Path("/tmp") / f"vserver-{os.getuid()}-{_digest(self.data)}"  # noqa: S108
 
     def script(self, name: str) -> Path:
         """The script that runs a component, or checks it (`postgres-health`)."""
@@ -83,8 +97,18 @@ class Place:
             folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.run, self.scripts, self.run / "home", self.redis):
             folder.mkdir(mode=0o700, exist_ok=True)
-        if self.socket.parent != self.run:
-            _private(self.socket.parent)
+        if self._short_folder in {self.socket.parent, self.sockets.parent}:
+            _private(self._short_folder)
+        _private(self.sockets)
+
+    def remove_sockets(self) -> None:
+        """Remove the sockets, and the folders that hold nothing else."""
+        self.socket.unlink(missing_ok=True)
+        for left in self.sockets.glob("*.sock"):
+            left.unlink(missing_ok=True)
+        for folder in (self.sockets, self._short_folder):
+            if folder.is_dir():
+                folder.rmdir()
 
 
 def _private(folder: Path) -> None:

@@ -4,7 +4,7 @@ import errno
 import json
 import secrets
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
 from typing import cast
@@ -13,7 +13,7 @@ from vserver.errors import CommandError, ExitCode
 from vserver.stack.files import write_private
 from vserver.stack.local import processes
 from vserver.stack.plan import Published
-from vserver.stack.site import PortUser, port_users
+from vserver.stack.site import STORES, Store
 
 _FIRST_FREE = 1024
 _LOWEST = 20_000
@@ -21,30 +21,30 @@ _BLOCK = 16
 _OTHER = "Choose another port with `-p` or the configuration's key `port`"
 
 
-def keep_ports(file: Path, published: int, users: Sequence[PortUser] = port_users()) -> dict[PortUser, int]:
-    """Each component's port on the loopback address: the one it had, unless that is taken by now.
+def keep_ports(file: Path, published: int) -> dict[Store, int]:
+    """The port of each server of data on the loopback address: the one it had, unless that is taken by now.
 
     None of them is the `published` one, nor one that the system lends to connections: while a component is down, any
     connection could take that.
     """
     known = kept_ports(file)
-    chosen: dict[PortUser, int] = {}
+    chosen: dict[Store, int] = {}
     with _Reserved(published) as reserved:
-        for name in users:
+        for name in STORES:
             chosen[name] = reserved.port(known.get(name))
     if chosen != known:
         write_private(file, json.dumps(chosen))
     return chosen
 
 
-def kept_ports(file: Path) -> dict[PortUser, int]:
+def kept_ports(file: Path) -> dict[Store, int]:
     """The ports of the last start; empty before the first."""
     try:
         read = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     known = cast(dict[str, object], read) if isinstance(read, dict) else {}
-    return {name: port for name, port in known.items() if isinstance(port, int)}
+    return {name: port for name in STORES if isinstance(port := known.get(name), int)}
 
 
 def _lent_by_the_system() -> range:

@@ -4,6 +4,7 @@ import importlib.metadata
 import importlib.util
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -167,15 +168,33 @@ def folder(component: Component, place: Place) -> Path:
     return place.redis if isinstance(component.program, Redis) else place.run
 
 
-def script(arguments: list[str], variables: Mapping[str, str], work_folder: Path, why: str) -> str:
-    """A shell script that becomes the program, with these variables and no others."""
+def without_new_privileges() -> list[str]:
+    """What to put before a program so that neither it nor its children gain rights; nothing where the kernel cannot."""
+    setpriv = shutil.which("setpriv", path="/usr/local/bin:/usr/bin:/bin")
+    return [setpriv, "--no-new-privs"] if setpriv else []
+
+
+_MEMORY_FACTOR = 2
+"""How much of its plan's memory a process may ask for: an allocator asks for more than it uses, and a limit that an
+honest component meets would do what it is there to prevent."""
+
+
+def script(
+    arguments: list[str], variables: Mapping[str, str], work_folder: Path, why: str, memory_mib: int | None = None
+) -> str:
+    """A shell script that becomes the program, with these variables and no others.
+
+    Each process of it may ask for twice `memory_mib` at most; None: for as much as it likes.
+    """
+    limit = [] if memory_mib is None else [f"ulimit -d {_MEMORY_FACTOR * memory_mib * 1024} 2>/dev/null"]
     lines = [f"{name}={shlex.quote(value)} \\" for name, value in variables.items()]
     return "\n".join(
         [
             "#!/bin/sh",
             f"# {why} Written by vserver at each start.",
             f"cd {shlex.quote(str(work_folder))} || exit 1",
-            "exec /usr/bin/env -i \\",
+            *limit,
+            f"exec {shlex.join([*without_new_privileges(), '/usr/bin/env', '-i'])} \\",
             *lines,
             shlex.join(arguments),
             "",

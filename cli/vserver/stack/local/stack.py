@@ -18,7 +18,7 @@ from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
 from vserver.stack.local.tail import last_lines
 from vserver.stack.plan import Component, Plan
-from vserver.stack.site import PortUser
+from vserver.stack.site import STORES, Store
 
 START_SECONDS = 90
 """A component that is not healthy by then has failed to start."""
@@ -36,14 +36,14 @@ class LocalStack:
 
     place: Place
 
-    def choose_ports(self, users: Sequence[PortUser], published: int) -> dict[PortUser, int]:
-        """The ports of the components: those that they have while they run, else those they had, else new ones."""
+    def choose_ports(self, published: int) -> dict[Store, int]:
+        """The ports of the servers of data: those they have while they run, else those they had, else new ones."""
         self.place.make()
         file = self.place.run / "ports.json"
         with only_one(self._lock):
             kept = ports.kept_ports(file)
-            is_whole = kept.keys() >= set(users)
-            return kept if is_whole and self._processes() else ports.keep_ports(file, published, users)
+            is_whole = kept.keys() >= set(STORES)
+            return kept if is_whole and self._processes() else ports.keep_ports(file, published)
 
     def names(self) -> list[str]:
         """The components of the last start."""

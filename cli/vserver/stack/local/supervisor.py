@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import re
-import socket
 import subprocess
 import time
 import xmlrpc.client
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from vserver.errors import CommandError
+from vserver.stack.local.programs import without_new_privileges
+from vserver.stack.local.unix_http import UnixConnection
 from vserver.stack.plan import Component
 
 _LOG_BYTES = 5_000_000
@@ -99,7 +100,7 @@ def _value(path: Path) -> str:
 def launch(python: Path, folder: Path, environment: Mapping[str, str]) -> None:
     """Start supervisor in `folder`, from which it reads supervisord.conf; it detaches itself once it listens."""
     done = subprocess.run(  # noqa: S603
-        [str(python), "-m", "supervisor.supervisord", "-c", "supervisord.conf"],
+        [*without_new_privileges(), str(python), "-m", "supervisor.supervisord", "-c", "supervisord.conf"],
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
@@ -183,21 +184,10 @@ def _detail(spawn_error: str, description: str) -> str:
     return spawn_error or description
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_ANSWER_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
 class _UnixTransport(xmlrpc.client.Transport):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path)
+        return UnixConnection(self._path, _ANSWER_SECONDS)

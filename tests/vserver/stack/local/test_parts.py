@@ -24,7 +24,7 @@ from vserver.stack.local.supervisor import NoSupervisorError, Supervisor, config
 from vserver.stack.local.tail import follow, last_lines
 from vserver.stack.logs import LogsWanted
 from vserver.stack.plan import Component, ComponentName, PythonModule
-from vserver.stack.site import port_users
+from vserver.stack.site import STORES
 
 ODD = {"A": "100% of 'it' and \"that\"; # $HOME `x` \\", "B": "two\nlines", "C": "{}", "D": ""}
 
@@ -46,16 +46,16 @@ def test_a_script_gives_a_program_just_the_variables_and_words_it_was_given(tmp_
     assert folder == str(odd)
 
 
-def test_each_component_gets_a_port_of_its_own(tmp_path: Path) -> None:
+def test_each_server_of_data_gets_a_port_of_its_own(tmp_path: Path) -> None:
     chosen = keep_ports(tmp_path / "ports.json", 5000)
-    assert len(set(chosen.values())) == len(chosen) == len(port_users())
+    assert len(set(chosen.values())) == len(chosen) == len(STORES)
     assert kept_ports(tmp_path / "ports.json") == chosen
 
 
 def test_ports_stay_until_another_takes_one(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
     # Of those that the system gives to nobody else meanwhile.
-    first = {name: free_port() for name in port_users()}
+    first = {name: free_port() for name in STORES}
     file.write_text(json.dumps(first))
     assert keep_ports(file, 5000) == first
     with socket.socket() as held:
@@ -70,16 +70,16 @@ def test_ports_stay_until_another_takes_one(tmp_path: Path) -> None:
 
 def test_a_spoilt_ports_file_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"redis": "x"')
-    assert len(keep_ports(tmp_path / "ports.json", 5000)) == len(port_users())
+    assert len(keep_ports(tmp_path / "ports.json", 5000)) == len(STORES)
 
 
-def test_a_component_takes_no_port_that_any_connection_may_get_nor_the_published_one(tmp_path: Path) -> None:
+def test_a_server_of_data_takes_no_port_that_any_connection_may_get_nor_the_published_one(tmp_path: Path) -> None:
     lent = range(*map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()))
     file = tmp_path / "ports.json"
     first = keep_ports(file, 5000)
     assert not set(first.values()) & set(lent)
-    second = keep_ports(file, first["auth"])
-    assert first["auth"] not in second.values()
+    second = keep_ports(file, first["postgres"])
+    assert first["postgres"] not in second.values()
     with socket.socket() as connection:
         connection.bind(("127.0.0.1", 0))
         file.write_text(json.dumps(second | {"redis": connection.getsockname()[1]}))
