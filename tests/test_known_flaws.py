@@ -1,38 +1,21 @@
 """The table of the older server's flaws is whole, and every test that it names is there."""
 
-import ast
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+from support.named_tests import REFERENCE, missing
+
 _ROOT = Path(__file__).parents[1]
 _TABLE = _ROOT / "tests" / "known-flaws.md"
 _NUMBERS = [*(f"S{n}" for n in range(1, 22)), *(f"R{n}" for n in range(1, 23)), *(f"P{n}" for n in range(1, 11))]
-_REFERENCE = re.compile(r"`([\w/.-]+\.py)::([\w:]+)`")
 
 
 def rows() -> list[list[str]]:
     """The cells of each row: number, flaw, what we do, tests."""
     lines = [line for line in _TABLE.read_text().splitlines() if re.match(r"\| [SRP]\d", line)]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-@cache
-def named_in(path: str) -> set[str]:
-    """The names of the tests in a file below `tests/`, with their class."""
-    file = _ROOT / "tests" / path
-    if not file.exists():
-        return set()
-    names: set[str] = set()
-    for node in ast.parse(file.read_text()).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            names.add(node.name)
-        if isinstance(node, ast.ClassDef):
-            members = [member for member in node.body if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)]
-            names |= {f"{node.name}::{member.name}" for member in members}
-    return {name for name in names if name.rpartition(":")[2].startswith("test_")}
 
 
 def test_every_known_flaw_has_its_row() -> None:
@@ -42,8 +25,8 @@ def test_every_known_flaw_has_its_row() -> None:
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row[0])
 def test_the_tests_that_a_row_names_are_there(row: list[str]) -> None:
-    references = _REFERENCE.findall(row[3])
+    references = REFERENCE.findall(row[3])
     assert references
-    assert [f"{path}::{name}" for path, name in references if name not in named_in(path)] == []
+    assert missing(references) == []
     # What is open says whose it is.
     assert row[2].lower().count("open:") == len(re.findall(r"open: issue \d", row[2].lower()))
