@@ -117,6 +117,7 @@ def import_(
                 raise _failure(code, label, ears.said, found.instance)
             result = _result(said)
             key_file.keep(result)
+    _warn_of_weak_passwords(output, result["weak_passwords"])
     facts = {"instance": found.instance.id, "file": label, "dry_run": dry_run, "update": update, "drop_all": drop_all}
     tell = _planned if dry_run else _summary
     output.done({**facts, **result}, tell(found.instance, label, result, key_file, output.seconds))
@@ -240,6 +241,13 @@ def _passwords(result: Mapping[str, Any]) -> list[str]:
         return []
     who = "1 new user has" if number == 1 else f"{number} new users have"
     return [f"  {who} no password: one is set by mail (a lost password), or with `vserver shell`."]
+
+
+def _warn_of_weak_passwords(output: Output, weak: Sequence[str]) -> None:
+    for one in weak[:_SHOWN]:
+        output.warn(one)
+    if len(weak) > _SHOWN:
+        output.warn(f"{len(weak) - _SHOWN} more passwords are weak (--json names all)")
 
 
 def _some(names: Sequence[str]) -> str:

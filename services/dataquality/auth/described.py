@@ -101,7 +101,7 @@ _JWT = {"jwt-token": "The access token once more"}
 _FAILED = "Too many attempts from this address, or for this account, have failed."
 _WEAK = (
     "The password is too weak: it takes 8 to 128 characters, among them a digit, a capital and a small letter, "
-    "and something else."
+    "and something else. It must not contain the username, nor be one of the 10,000 most common passwords."
 )
 _TAKEN = "The username or the e-mail address is taken."
 _BUILT_IN = "The role is built in."

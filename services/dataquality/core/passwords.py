@@ -15,24 +15,6 @@ from dataquality.core.errors import TooManyRequests
 # OWASP's minimum for argon2id: 19 MiB, two passes, one lane. argon2-cffi's own default costs five times as much.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _BCRYPT_PREFIXES = ("$2a$", "$2b$", "$2y$")
-_SHORTEST, _LONGEST = 8, 128
-
-
-def password_problem(password: str) -> str | None:
-    """What a new password "must" do and does not ("hold a digit"), by the server's rules; None for a good one."""
-    if len(password) < _SHORTEST:
-        return f"have at least {_SHORTEST} characters"
-    if len(password) > _LONGEST:
-        return f"have at most {_LONGEST} characters"
-    if not any(character.isdigit() for character in password):
-        return "hold a digit"
-    if not any(character.isupper() for character in password):
-        return "hold an upper-case letter"
-    if not any(character.islower() for character in password):
-        return "hold a lower-case letter"
-    if all(character.isalnum() for character in password):
-        return "hold a character that is neither a letter nor a digit"
-    return None
 
 
 def hash_password(password: str) -> str:

@@ -73,6 +73,13 @@ def test_each_rule_for_passwords_has_its_own_message(api: Api) -> None:
     assert all("new_password" in answer.json()["message"] for answer in answers)
 
 
+def test_common_password_and_one_with_the_username_are_refused(api: Api, username: str) -> None:
+    for new, said in (("P@ssw0rd", "most common passwords"), (f"My-{username.upper()}-1a", "contain the username")):
+        answer = change(api, new)
+        assert answer.status_code == 400
+        assert said in answer.json()["message"]["new_password"]
+
+
 @pytest.mark.parametrize("new", ["Aa1-5678", "Aa1-" + "x" * 124])
 def test_the_shortest_and_the_longest_are_accepted(api: Api, new: str) -> None:
     assert change(api, new).status_code == 200

@@ -251,6 +251,36 @@ def test_a_user_without_a_password_cannot_sign_in_with_any_and_is_counted(import
     assert not any(verify_password(hashes["a"], word) for word in ("", "None", "p", "a", hashes["a"]))
 
 
+def test_weak_password_of_a_new_user_is_named_with_its_line_and_works(importer: Importer) -> None:
+    file = """\
+organizations:
+  - name: A
+    users:
+      - {username: ada, password: short}
+      - {username: ben, password: My-Ben-1-word}
+      - {username: cor, password: P@ssw0rd}
+      - {username: dan, password: Quiet-Meadow-27}
+      - username: eve
+        password:
+          word
+      - username: fay
+"""
+    said = "It works all the same: have the user change it, or write another one before you import the file"
+    weak = [
+        f"file.yaml:{line}: organizations[0].users[{index}].password: this password is weak: it must {problem}. {said}"
+        for index, line, problem in (
+            (0, 4, "have at least 8 characters"),
+            (1, 5, "not contain the username"),
+            (2, 6, "not be one of the 10,000 most common passwords"),
+            (4, 9, "have at least 8 characters"),
+        )
+    ]
+    assert importer.run(file, "--dry-run").result["weak_passwords"] == weak
+    assert importer.run(file).result["weak_passwords"] == weak
+    assert verify_password(dict(importer.rows("user", "username", "password"))["ada"], "short")
+    assert importer.run(file).result["weak_passwords"] == []
+
+
 def test_a_new_api_key_is_made_shown_once_and_stored_nowhere(importer: Importer) -> None:
     file = GOOD.replace(FIRST_KEY, "new")
     outcome = importer.run(file)

@@ -96,7 +96,9 @@ def test_a_file_is_imported_with_progress_a_summary_and_the_next_step(
     assert ["tasks", "2", "0", "0"] in words
     assert f"vserver status --name {instance} -e dev --user" in first.stdout
     assert "users 2/2" in first.stderr
-    assert "password:" not in first.stdout + first.stderr
+    assert "password: password" not in first.stdout + first.stderr
+    place = r"file\.yaml:(11|15): organizations\[[01]\]\.users\[0\]\.password: this password is weak"
+    assert re.findall(rf"^warning: .*/{place}", first.stderr, re.M) == ["11", "15"]
     assert FIRST_KEY not in first.stdout + first.stderr
 
 

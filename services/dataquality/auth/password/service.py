@@ -42,7 +42,7 @@ async def change(
         return False
     if wanted.new_password == wanted.current_password:
         raise Refused("The new password must differ from the current one.", {"new_password": "must differ"})
-    require_good(wanted.new_password, "new_password")
+    require_good(wanted.new_password, user.username, "new_password")
     new = await parts.passwords.hash(wanted.new_password)
     connection = await session.connection()
     await sessions.lock_owner(connection, caller.id)

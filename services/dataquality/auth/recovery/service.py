@@ -78,7 +78,7 @@ class Recovery:
         """
         claims = tokens.read(self.parts.reset_key, Purpose.PASSWORD, wanted.reset_token)
         user = await self._owner(claims)
-        require_good(wanted.password, "password")
+        require_good(wanted.password, user.username, "password")
         new = await self.parts.passwords.hash(wanted.password)
         connection = await self._use_up(claims)
         if not await replace(connection, user.id, user.password, new):

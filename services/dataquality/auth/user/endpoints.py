@@ -31,7 +31,7 @@ async def create_user(
     caller: UserCreator, wanted: UserCreation, parts: OurParts, links: LinkMaker, session: WriteSession, once: Once
 ) -> Response:
     """A new user."""
-    require_good(wanted.password, "password")
+    require_good(wanted.password, wanted.username, "password")
     # Before the first statement: hashing takes long, and SQLite lets only one transaction write at a time.
     hashed = await parts.passwords.hash(wanted.password)
 

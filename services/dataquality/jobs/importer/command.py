@@ -1,8 +1,9 @@
 """The command line: the file on standard input; progress and problems on standard error; the result on standard output.
 
 The result is one line of JSON: `imported` (or `plan` of a dry run) has what is new, changed and left of each kind,
-`deleted` what `--drop-all` deletes, `without_password` the number of new users without one, `api_keys` those that the
-import made: whoever reads them must keep them, nobody can show them again.
+`deleted` what `--drop-all` deletes, `without_password` the number of new users without one, `weak_passwords` where the
+file has passwords of new users that are against the rules, and `api_keys` those that the import made: whoever reads
+them must keep them, nobody can show them again.
 
 Exits 0 when the file is imported, 1 when that failed, 4 when the file or the command line is not valid.
 """
@@ -22,6 +23,7 @@ from dataquality.jobs.importer.document import ImportFile, read_file
 from dataquality.jobs.importer.job import Done, ImportJob
 from dataquality.jobs.importer.problems import InvalidFile, Place, Problem
 from dataquality.jobs.importer.progress import Progress
+from dataquality.jobs.importer.weak_passwords import weak_passwords
 from dataquality.jobs.migrate import CannotMigrate, check
 from dataquality.jobs.reading import snapshot
 
@@ -61,18 +63,19 @@ def _import(content: bytes, options: argparse.Namespace, settings: Settings) -> 
         job = ImportJob(file, pepper, options.drop_all, options.update, Progress(_line))
         if options.dry_run:
             with snapshot(settings.database_url) as connection:
-                return _result("plan", job.dry_run(connection))
-        return _result("imported", asyncio.run(_run(job, settings.database_url)))
+                return _result("plan", job.dry_run(connection), options.label)
+        return _result("imported", asyncio.run(_run(job, settings.database_url)), options.label)
     except (CannotMigrate, MissingSecret, DBAPIError):
         _refuse_unread(file)
         raise
 
 
-def _result(key: Literal["plan", "imported"], done: Done) -> dict[str, Any]:
+def _result(key: Literal["plan", "imported"], done: Done, label: str) -> dict[str, Any]:
     return {
         key: done.plan.names() if key == "plan" else done.plan.counts(),
         "deleted": done.deleted,
         "without_password": done.without_password,
+        "weak_passwords": [weak.text(label) for weak in weak_passwords(user for _, user in done.plan.users)],
         "api_keys": [asdict(new) for new in done.new_keys],
     }
 

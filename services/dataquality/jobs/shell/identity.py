@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy.orm import Mapped, column_property, relationship
 
 from dataquality.core.keys import api_key_id, needs_slow_hash
-from dataquality.core.passwords import hash_password, password_problem, verify_password
+from dataquality.core.password_policy import password_problem
+from dataquality.core.passwords import hash_password, verify_password
 from dataquality.jobs.shell.connection import current
 from dataquality.jobs.shell.errors import NotThere, ShellError
 from dataquality.jobs.shell.record import Record
@@ -60,14 +61,21 @@ class User(Authenticatable):
     )
     created_tasks: Mapped[list["Task"]] = relationship(back_populates="init_user", passive_deletes="all")
 
+    def __init__(self, **values: Any) -> None:
+        # The rules for the password ask for the name, and one that is refused must not be left in an organization.
+        first = {name: values.pop(name) for name in ("username", "password") if name in values}
+        super().__init__(**first, **values)
+
     @property
     def password(self) -> str:
-        """The hash of the password. What is assigned is hashed; `set_password` also holds it to the rules."""
+        """The hash of the password. What is assigned must be within the rules, and is hashed."""
         return self._password
 
     @password.setter
     def password(self, plain: str) -> None:
-        self._password = hash_password(_secret("password", plain))
+        if problem := password_problem(_secret("password", plain), self.username or ""):
+            raise ShellError(f"The password must {problem}.")
+        self._password = hash_password(plain)
 
     @property
     def last_login_attempt(self) -> datetime | None:
@@ -103,7 +111,7 @@ class User(Authenticatable):
 
     def set_password(self, password: str) -> str | None:
         """Set and save a new password. One that is against the rules is not set, and what is wrong is returned."""
-        if problem := password_problem(password):
+        if problem := password_problem(password, self.username):
             return f"The password must {problem}."
         self.password = password
         self.save()

@@ -15,8 +15,8 @@ collab.save()
 node = db.Node(name="n", organization=org, collaboration=collab, api_key="key")
 rule = db.Rule.get_by_("task", Scope.GLOBAL, Operation.VIEW)
 role = db.Role(name="r", organization=org, rules=[rule])
-holder = db.User(username="holder", password="x", organization=org, roles=[role])
-stranger = db.User(username="stranger", password="x", organization=org)
+holder = db.User(username="holder", password="Secret-1-word", organization=org, roles=[role])
+stranger = db.User(username="stranger", password="Secret-1-word", organization=org)
 for one in (node, holder, stranger): one.save()
 spare = db.Rule.get_by_("task", Scope.GLOBAL, Operation.DELETE)
 """
@@ -86,7 +86,7 @@ def test_a_new_password_ends_the_sessions_of_its_user_and_of_nobody_else(arrange
                 ),
                 {"jti": str(owner), "owner": owner},
             )
-    arranged.run('holder.password = "another"; holder.save()')
+    arranged.run('holder.password = "Other-2-word"; holder.save()')
     revoked = {owner for owner, at in arranged.rows("refreshsession", "authenticatable_id", "revoked_at") if at}
     assert revoked == {holder}
 
@@ -94,9 +94,9 @@ def test_a_new_password_ends_the_sessions_of_its_user_and_of_nobody_else(arrange
 @pytest.mark.parametrize(
     ("code", "is_first"),
     [
-        ('root.password = "another"', False),
+        ('root.password = "Other-2-word"', False),
         ('root.firstname = "x"', True),
-        ('holder.password = "another"', True),
+        ('holder.password = "Other-2-word"', True),
     ],
 )
 def test_the_first_password_is_forgotten_once_root_has_another(arranged: Shell, code: str, is_first: bool) -> None:
@@ -182,7 +182,7 @@ def test_what_cannot_be_stored_tells_nobody_and_changes_no_stamp(arranged: Shell
 def test_each_change_is_in_the_trail_as_the_operators(arranged: Shell) -> None:
     count = len(arranged.trail())
     names = arranged.names
-    arranged.run('holder.password = "Another-1"; holder.rules.append(spare); holder.save()')
+    arranged.run('holder.password = "Another-1-word"; holder.rules.append(spare); holder.save()')
     arranged.run("collab.organizations.remove(other); collab.save(); stranger.delete()")
     assert arranged.trail()[count:] == [
         ("user_changed", names["holder"].id,
@@ -194,7 +194,7 @@ def test_each_change_is_in_the_trail_as_the_operators(arranged: Shell) -> None:
     ]  # fmt: skip
     assert set(arranged.rows("audit", "actor_type")) == {"operator"}
     said = str(arranged.trail())
-    for secret in (*arranged.rows("user", "password"), *arranged.rows("node", "api_key_id"), "Another-1"):
+    for secret in (*arranged.rows("user", "password"), *arranged.rows("node", "api_key_id"), "Another-1-word"):
         assert secret not in said
 
 

@@ -1,4 +1,7 @@
-"""Every example of the operator's manual, as it is written there (`data/manual.md` holds them all, word for word)."""
+"""Every example of the operator's manual, as it is written there (`data/manual.md` holds them all, word for word).
+
+All but its passwords: the shell refuses those, as docs/differences.md says.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dataquality.core.passwords import verify_password
+from dataquality.jobs.shell.errors import ShellError
 from support.databases import Databases
 from support.shell import Shell, shell_on
 
@@ -16,13 +20,15 @@ _EXAMPLES = re.findall(
     r"^```(?:python|bash)\n(.*?)^```$", (Path(__file__).parent / "data" / "manual.md").read_text(), re.S | re.M
 )
 
+_WEAK = {"super-secret": "Super-secret-1", "something-new": "Something-new-1"}
+
 # What the manual takes for granted: a user of that name, and that nobody is called root any more. Names of users are
 # unique, and a new database has a root.
 _BEFORE = """
 first = db.User.get_by_username("root")
 first.username = "first"
 first.save()
-db.User(username="some-existing-username", password="x", organization=first.organization).save()
+db.User(username="some-existing-username", password="Secret-1-word", organization=first.organization).save()
 """
 
 
@@ -34,9 +40,22 @@ def done(request: pytest.FixtureRequest) -> Iterator[Shell]:
         shell.run(_BEFORE)
         with redirect_stdout(StringIO()) as said:
             for example in _EXAMPLES:
-                shell.run(example)
+                shell.run(_with_better_passwords(example))
         shell.names["said"] = said.getvalue()
         yield shell
+
+
+def _with_better_passwords(example: str) -> str:
+    for weak, better in _WEAK.items():
+        example = example.replace(weak, better)
+    return example
+
+
+@pytest.mark.parametrize("weak", _WEAK)
+def test_a_password_of_the_manual_is_refused(done: Shell, weak: str) -> None:
+    [example] = [one for one in _EXAMPLES if weak in one]
+    with pytest.raises(ShellError, match=r"^The password must hold a digit\.$"):
+        done.run(example)
 
 
 def test_there_are_as_many_examples_as_in_the_manual() -> None:
@@ -74,7 +93,7 @@ def test_the_user_has_the_role_and_a_password_that_is_hashed(done: Shell) -> Non
     assert (3, made.id) in done.rows("permission", "role_id", "user_id")
     [stored] = [hashed for name, hashed in done.rows("user", "username", "password") if name == "root"]
     assert stored.startswith("$argon2id$")
-    assert verify_password(stored, "super-secret")
+    assert verify_password(stored, _WEAK["super-secret"])
 
 
 def test_the_changed_user_is_stored(done: Shell) -> None:
@@ -82,7 +101,7 @@ def test_the_changed_user_is_stored(done: Shell) -> None:
         row for row in done.rows("user", "username", "firstname", "password") if row[0] == "some-existing-username"
     ]
     assert firstname == "Brandnew"
-    assert verify_password(hashed, "something-new")
+    assert verify_password(hashed, _WEAK["something-new"])
 
 
 def test_the_node_is_found_by_the_key_that_was_printed_and_the_key_is_not_stored(done: Shell) -> None:

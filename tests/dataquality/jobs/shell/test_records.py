@@ -94,13 +94,19 @@ def test_a_user_who_is_not_there_is_said_in_one_line(people: Shell, missing: str
         people.run(f"db.User.{missing}")
 
 
-def test_set_password_holds_to_the_rules_and_assignment_does_not(people: Shell) -> None:
+def test_a_password_is_held_to_the_rules_however_it_is_set(people: Shell) -> None:
     assert value(people, 'user.set_password("short")') == "The password must have at least 8 characters."
+    for code, said in (
+        ('user.password = "short"', "have at least 8 characters"),
+        ('db.User(organization=org, password="A-Stan-1-word", username="stan")', "not contain the username"),
+    ):
+        with pytest.raises(ShellError, match=rf"^The password must {said}\.$"):
+            people.run(code)
     assert value(people, 'user.check_password("Secret-1-word")')
     assert value(people, 'user.set_password("Other-2-word")') is None
     assert value(people, '[user.check_password(one) for one in ("Other-2-word", "Secret-1-word")]') == [True, False]
-    people.run('user.password = "short"; user.save()')
-    assert value(people, 'db.User.get_by_username("stan").check_password("short")')
+    people.run('user.password = "Third-3-word"; user.save()')
+    assert value(people, 'db.User.get_by_username("stan").check_password("Third-3-word")')
 
 
 def test_a_blocked_user_waits_for_the_rest_of_the_time(people: Shell) -> None:
