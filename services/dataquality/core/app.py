@@ -25,10 +25,10 @@ from dataquality.core.callers import TokenMiddleware
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError
 from dataquality.core.internal import CallingService
-from dataquality.core.log_lines import CALLERS_TEXT
 from dataquality.core.openapi.describe import describe
 from dataquality.core.openapi.described import Table
 from dataquality.core.redis import ping
+from dataquality.core.request_log import RequestLog
 from dataquality.core.watchdog import loop_watched
 
 log = structlog.stdlib.get_logger(__name__)
@@ -69,8 +69,10 @@ def create_app(
             if on_stop:
                 await on_stop(context)
             await context.close()
+            request_log.end_window()
 
     settings = context.settings
+    request_log = RequestLog(settings)
     app = FastAPI(
         title=f"dataquality {settings.component}",
         version=__version__,
@@ -92,16 +94,17 @@ def create_app(
     app.add_middleware(BodyMiddleware, budget=budget, large=large, refuse=_shaped)
     app.add_middleware(TokenMiddleware, context=context)
     app.add_middleware(MethodMiddleware)
-    app.add_middleware(RequestMiddleware, service=settings.component)
+    app.add_middleware(RequestMiddleware, service=settings.component, request_log=request_log)
     return app
 
 
 class RequestMiddleware:
     """Gives each request its id, one line in the log, and its time in the metrics."""
 
-    def __init__(self, app: Any, service: str) -> None:
+    def __init__(self, app: Any, service: str, request_log: RequestLog) -> None:
         self._app = app
         self._service = service
+        self._log = request_log
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -132,14 +135,7 @@ class RequestMiddleware:
     def _tell(self, scope: Any, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         _SECONDS.labels(self._service, scope["method"], route, status).observe(seconds)
-        level = "debug" if scope["path"].startswith("/internal/") else "info"
-        getattr(log, level)(
-            "request",
-            method=scope["method"],
-            path=scope["path"][:CALLERS_TEXT],
-            status=status,
-            ms=round(seconds * 1000, 1),
-        )
+        self._log.write(scope, status, seconds)
 
 
 class MethodMiddleware:

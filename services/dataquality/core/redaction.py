@@ -72,7 +72,9 @@ class Redactor:
         """The text without secrets; of a longer one the first `most` characters, and no half of a secret."""
         if len(text) <= most:
             return self(text)
-        kept = self(text[: most + _LONGEST_SPELLING])[:-_LONGEST_SPELLING]
+        kept = self(text[: most + _LONGEST_SPELLING])
+        if len(text) > most + _LONGEST_SPELLING:
+            kept = kept[:-_LONGEST_SPELLING]  # where half a secret may be
         return f"{kept[:most]}... ({len(text) - most} characters more)"
 
 

@@ -50,3 +50,9 @@ def test_a_text_that_is_cut_ends_with_no_half_of_a_secret(before: str, cut: int)
     text = before + secret * 50
     kept = Redactor([secret]).beginning(text, cut)
     assert not any(secret[start : start + 8] in kept for start in range(len(secret) - 7))
+
+
+@given(length=st.integers(min_value=201, max_value=10_000))
+def test_a_text_that_is_cut_keeps_its_beginning(length: int) -> None:
+    text = "x" * length
+    assert Redactor(["a secret"]).beginning(text, 200) == f"{text[:200]}... ({length - 200} characters more)"
