@@ -154,7 +154,7 @@ class Environment(Section):
         BodySize,
         Field(
             description="MiB of the largest task or result, and of all large ones that are worked at at once: others "
-            "wait. The part of the server that takes them may use about ten times as much memory.",
+            "wait. The part of the server that takes them may use about twelve times as much memory.",
             examples=[256],
         ),
     ] = 256

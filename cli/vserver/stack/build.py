@@ -56,9 +56,9 @@ maxmemory-policy noeviction
 """
 # Nothing may be evicted: jobs and subscriptions live there.
 
-_COPIES = 9
-"""How often what a large body holds is in memory at the worst moment: received, parsed, on its way to and from the
-database, rendered (measured: 8.2)."""
+_COPIES = 11
+"""How often what a large body holds is in memory at the worst moment: twice for others that arrive, and nine times for
+one that is received, parsed, on its way to and from the database, rendered (measured: 8.2)."""
 
 _POOL = 20
 """Connections to the database that one service may hold (`dataquality.core.database`)."""

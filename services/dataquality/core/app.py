@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from dataquality import __version__
-from dataquality.core.bodies import MIB, BodyMiddleware, Budget
+from dataquality.core.bodies import BodyMiddleware
 from dataquality.core.callers import TokenMiddleware
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError
@@ -90,8 +90,7 @@ def create_app(
     app.add_api_route("/internal/openapi.json", _description, include_in_schema=False)
     _shape_errors(app)
     large = re.compile(re.escape(settings.api_path) + f"(?:{large_bodies})") if large_bodies else None
-    budget = Budget(settings.max_body_mib * MIB)
-    app.add_middleware(BodyMiddleware, budget=budget, large=large, refuse=_shaped)
+    app.add_middleware(BodyMiddleware, context=context, large=large, refuse=_shaped)
     app.add_middleware(TokenMiddleware, context=context)
     app.add_middleware(MethodMiddleware)
     app.add_middleware(RequestMiddleware, service=settings.component, request_log=request_log)

@@ -1,86 +1,57 @@
-"""Bodies of requests: how large they may be, and how many bytes of large ones are in memory at once.
+"""Bodies of requests: how large they may be, how fast they must arrive, and who may have large ones in memory.
 
-A large body is not read before there is room for it. Whoever finds none waits, first come first served: the sender is
-held up by its own connection, nothing is refused and nothing is kept. The room is given back with the answer. Large
-texts in answers take room of the same budget (`room_of_answer`).
+The caller of a large body is identified before any of it is read, as a handler does it. An identity has one large body
+at a time (the next waits unread), which must arrive at a least rate. Large texts in answers take room of the same
+budget (`room_of_answer`).
 """
 
-import asyncio
 import re
-from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Hashable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dataquality.core.errors import ApiError, BadRequest, TooLarge, TooSlow
+from dataquality.core.body_reading import MIB, Blocks, LeastRate, read
+from dataquality.core.body_room import Budget, Intake
+from dataquality.core.callers import identify, require_access
+from dataquality.core.context import Context
+from dataquality.core.errors import ApiError, BadRequest, TooLarge, Unavailable
+from dataquality.core.tokens import Claims, ContainerClaims
+from dataquality.core.turns import Turns
 
-MIB = 1 << 20
 SMALL = MIB
 """Bytes of a body up to which nobody counts: the most for all routes but those that take large bodies."""
-_SECONDS_BETWEEN_CHUNKS = 30
+_MOST_OF_ONE = 64
+"""Large bodies of one identity: one is worked on, the others wait."""
+_INTAKES = 2
+"""How many bodies of the largest size may be in memory while they arrive, beside those that are worked on: however
+slowly one arrives, there is room for another."""
 _ROOM = "room"
 Refuse = Callable[[ApiError], Response]
 Room = Callable[[int], AbstractAsyncContextManager[None]]
 """Waits until so many bytes may be in memory, and holds them until its block ends."""
 
 
-class Budget:
-    """So many bytes may be in memory at once."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._free = size
-        self._beyond = asyncio.Lock()
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    @asynccontextmanager
-    async def room_for(self, size: int) -> AsyncGenerator[None]:
-        """Wait for room, and hold it until the block ends. What is larger than the budget has all of it."""
-        size = min(size, self.size)
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((size, turn))
-        self._admit()
-        try:
-            await turn
-            yield
-        finally:
-            self._leave(size, turn)
-
-    @asynccontextmanager
-    async def room_beyond(self, _size: int) -> AsyncGenerator[None]:
-        """Room for one who holds some and would wait for itself: beyond the budget, but one at a time."""
-        async with self._beyond:
-            yield
-
-    def _admit(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._free:
-            size, turn = self._waiting.popleft()
-            self._free -= size
-            if turn.cancelled():
-                self._free += size
-            else:
-                turn.set_result(None)
-
-    def _leave(self, size: int, turn: "asyncio.Future[None]") -> None:
-        if turn.done() and not turn.cancelled():
-            self._free += size
-        self._admit()
-
-
 class BodyMiddleware:
-    """Answers 413 to what is too large; reads a large body when there is room for it. Comes after the token is read.
+    """Answers 413 to what is too large and 408 to what is too slow; comes after the token is read.
 
-    `large` are the paths that take large bodies (of at most the budget's size).
+    `large` are the paths that take large bodies (of at most `max_body_mib`).
     """
 
-    def __init__(self, app: Any, budget: Budget, large: re.Pattern[str] | None, refuse: Refuse) -> None:
+    def __init__(self, app: Any, context: Context, large: re.Pattern[str] | None, refuse: Refuse) -> None:
         self._app = app
-        self._budget = budget
+        self._context = context
         self._large = large
         self._refuse = refuse
+        most, settings = context.settings.max_body_mib * MIB, context.settings
+        self._budget = Budget(most)
+        self._intake = Intake(_INTAKES * most)
+        self._turns = Turns(1, _MOST_OF_ONE)
+        self._rate = LeastRate(settings.body_rate_kib, settings.body_window_seconds)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -99,16 +70,34 @@ class BodyMiddleware:
         if length is not None and length <= SMALL:
             await self._app(scope, receive, send)
         elif most == SMALL:
-            await self._app(scope, _Whole(await _read(receive, most), receive), send)
+            blocks = await read(receive, most, self._rate, partial(_too_large, most), _no_room)
+            await self._app(scope, _Received(blocks, receive), send)
         else:
-            _require_token(scope)
-            async with self._budget.room_for(most if length is None else length):
-                scope["state"][_ROOM] = self._budget.room_beyond
-                await self._app(scope, _Whole(await _read(receive, most), receive), send)
+            async with self._turns.of(await self._identity(scope)):
+                await self._large_body(most if length is None else length, scope, receive, send)
+
+    async def _large_body(self, most: int, scope: Any, receive: Any, send: Any) -> None:
+        async with AsyncExitStack() as room:
+            with self._intake.arrival(most) as arrival:
+                blocks = await read(receive, most, self._rate, partial(_too_large, most), arrival.grow)
+                await room.enter_async_context(self._budget.room_for(blocks.size))
+            scope["state"][_ROOM] = self._budget.room_beyond
+            await self._app(scope, _Received(blocks, receive), send)
 
     def _most(self, scope: Any) -> int:
         is_large = scope["method"] in ("POST", "PATCH") and self._large and self._large.fullmatch(scope["path"])
         return self._budget.size if is_large else SMALL
+
+    async def _identity(self, scope: Any) -> Hashable:
+        """Who calls, if they may still call: nobody else takes the room of others."""
+        claims = require_access(scope["state"]["claims"])
+        try:
+            await identify(self._context, claims, f"{scope['method']} {scope['path']}")
+        except SQLAlchemyError as error:
+            raise Unavailable(
+                "The database does not answer at the moment. Nothing was changed; try again soon."
+            ) from error
+        return _key(claims)
 
 
 def room_of_answer(request: Request) -> Room:
@@ -116,18 +105,30 @@ def room_of_answer(request: Request) -> Room:
     return request.scope["state"][_ROOM]
 
 
-class _Whole:
+def _key(claims: Claims) -> Hashable:
+    if isinstance(claims, ContainerClaims):
+        return claims.client_type, claims.sub.node_id, claims.sub.task_id
+    return claims.client_type, claims.sub
+
+
+class _Received:
     """A body that was read already, as the application receives it."""
 
-    def __init__(self, body: bytes, receive: Any) -> None:
-        self._body: bytes | None = body
+    def __init__(self, blocks: Blocks, receive: Any) -> None:
+        self._blocks: Blocks | None = blocks
         self._receive = receive
 
     async def __call__(self) -> Any:
-        if self._body is None:
+        if self._blocks is None:
             return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
+        block, more = self._blocks.pop()
+        if not more:
+            self._blocks = None
+        return {"type": "http.request", "body": block, "more_body": more}
+
+
+async def _no_room(_size: int) -> None:
+    """What is small takes no room."""
 
 
 def _length(scope: Any) -> int | None:
@@ -139,31 +140,6 @@ def _length(scope: Any) -> int | None:
         return int(headers.get(b"content-length", b"0"))
     except ValueError as error:
         raise BadRequest("The Content-Length is not a number.") from error
-
-
-def _require_token(scope: Any) -> None:
-    # Nobody who is not signed in takes the room of others.
-    claims = scope["state"]["claims"]
-    if isinstance(claims, ApiError):
-        raise claims
-
-
-async def _read(receive: Any, most: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        try:
-            message = await asyncio.wait_for(receive(), _SECONDS_BETWEEN_CHUNKS)
-        except TimeoutError as error:
-            raise TooSlow("The rest of the body did not come. Send the request again.") from error
-        if message["type"] == "http.disconnect":
-            raise BadRequest("The body broke off before its end.")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > most:
-            raise _too_large(most)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
 
 
 def _too_large(most: int) -> TooLarge:

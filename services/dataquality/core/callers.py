@@ -93,7 +93,11 @@ def read_bearer(context: Context, header: str | None) -> Claims | ApiError:
 
 async def access_claims(request: Request) -> Claims:
     """The claims of a valid access token."""
-    claims = request.state.claims
+    return require_access(request.state.claims)
+
+
+def require_access(claims: Claims | ApiError) -> Claims:
+    """What `TokenMiddleware` left, if it is that of an access token; raises what it deserves if not."""
     if isinstance(claims, ApiError):
         raise claims
     if claims.type != "access":

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     two_factor_auth: bool = False
     max_body_mib: int = 256
     """MiB of the largest task or result, and of all large bodies that are in memory at once."""
+    body_rate_kib: int = 16
+    """KiB per second that a body has to arrive at, measured over `body_window_seconds`: 256 MiB in 4.6 hours."""
+    body_window_seconds: float = 30
     encryption_shape_check: ShapeCheck = "warn"
     """What is done with texts in an encrypted collaboration that do not look encrypted."""
     lost_runs: LostRunSettings = Field(default_factory=LostRunSettings)

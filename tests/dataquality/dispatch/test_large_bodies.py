@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -21,14 +21,18 @@ from support.services import Services, running_services
 from support.valkey import ValkeyServer
 
 MIB = 1 << 20
-COPIES = 9
+COPIES = 11
 """What the plan counts with (cli/vserver/stack/build.py)."""
+WINDOW = 3.0
+"""Seconds over which the rate of arrival is measured; the default is ten times as long."""
+RATE = 16 * 1024
+"""Bytes per second that a body has to arrive at."""
 JSON = {"Content-Type": "application/json"}
 
 
 @contextmanager
 def server(postgres: PostgresServer, redis: str, folder: Path, most: int) -> Generator[Services]:
-    settings = {"DATAQUALITY_MAX_BODY_MIB": str(most)}
+    settings = {"DATAQUALITY_MAX_BODY_MIB": str(most), "DATAQUALITY_BODY_WINDOW_SECONDS": str(WINDOW)}
     parts = ("auth", "entity", "dispatch")
     with (
         postgres.migrated_database() as url,
@@ -197,6 +201,84 @@ def test_a_large_task_is_taken_and_other_addresses_take_a_mebibyte(world: World,
     assert sent("/task") == 201
     for path in ("/kill/task", "/organization", "/user", "/port"):
         assert sent(path) == 413
+
+
+def paced(body: bytes, per_second: int, seconds: float) -> Iterator[bytes]:
+    """The body at that rate for so many seconds, and the rest of it at once."""
+    step = per_second // 10
+    for number in range(int(seconds * 10)):
+        yield body[number * step : (number + 1) * step]
+        time.sleep(0.1)
+    yield body[int(seconds * 10) * step :]
+
+
+def patch_slowly(world: World, path: str, per_second: int, seconds: float) -> httpx.Response:
+    body = answer_of(2 * MIB)
+    headers = JSON | {"Content-Length": str(len(body))}
+    return world.sites[0].api.patch(path, content=paced(body, per_second, seconds), headers=headers)
+
+
+def test_body_that_arrives_above_the_least_rate_is_taken(world: World) -> None:
+    [path] = results(world, 1)
+    assert patch_slowly(world, path, 2 * RATE, 2.5 * WINDOW).status_code == 200
+
+
+def test_body_that_arrives_below_the_least_rate_is_cut_with_the_reason(world: World) -> None:
+    [path] = results(world, 1)
+    answer = patch_slowly(world, path, RATE // 2, 2.5 * WINDOW)
+    assert (answer.status_code, answer.json()["code"]) == (408, "too_slow")
+    assert "16 KiB per second" in answer.json()["msg"]
+    assert world.sites[0].api.get(path).json()["status"] == "pending"
+
+
+@contextmanager
+def slow_uploads(world: World, path: str, number: int) -> Generator[list["Future[httpx.Response]"]]:
+    """So many uploads of the node, each of the largest size, that go on slowly until the block ends."""
+    body = answer_of(8 * MIB)
+    headers = JSON | {"Content-Length": str(len(body))}
+    go_on = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        sent, step = 2 * MIB, RATE // 2
+        yield body[:sent]
+        while not go_on.wait(0.1):
+            yield body[sent : sent + step]
+            sent += step
+        yield body[sent:]
+
+    with ThreadPoolExecutor(number) as pool:
+        api = world.sites[0].api
+        calls = [pool.submit(api.patch, path, content=slowly(), headers=headers) for _ in range(number)]
+        time.sleep(0.5)
+        try:
+            yield calls
+        finally:
+            go_on.set()
+
+
+def test_uploads_of_one_identity_wait_for_one_another_and_hold_up_nobody_else(world: World) -> None:
+    [path] = results(world, 1)
+    task = world.ask(world.sites[1])["id"]
+    [result] = world.sites[1].open_results(task_id=task)
+    with slow_uploads(world, path, 4) as calls:
+        other = world.sites[1].api.patch(f"/result/{result['id']}", content=answer_of(8 * MIB), headers=JSON)
+        assert other.status_code == 200
+        assert not any(call.done() for call in calls)
+    assert {call.result().status_code for call in calls} == {200}
+
+
+def test_large_body_of_a_caller_who_is_gone_is_refused_unread(world: World) -> None:
+    task = world.ask(world.sites[0])
+    container = world.sites[0].container(task)
+    assert world.root.delete(f"/task/{task['id']}").status_code == 200
+
+    def never() -> Iterator[bytes]:
+        yield b"{"
+        time.sleep(WINDOW / 2)
+        yield b"}" * (2 * MIB)
+
+    answer = container.post("/task", content=never(), headers=JSON | {"Content-Length": str(2 * MIB + 1)})
+    assert answer.status_code == 401
 
 
 def test_nobody_who_is_not_signed_in_takes_the_room_of_others(world: World) -> None:
