@@ -70,11 +70,12 @@ class TokenMiddleware:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            scope.setdefault("state", {})["claims"] = read_bearer(self._context, _authorization(scope))
+            scope.setdefault("state", {})["claims"] = read_bearer(self._context, authorization_of(scope))
         await self._app(scope, receive, send)
 
 
-def _authorization(scope: Any) -> str | None:
+def authorization_of(scope: Any) -> str | None:
+    """The Authorization header of an ASGI request."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == b"authorization"), None)
 
 

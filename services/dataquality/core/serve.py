@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from dataquality.core.logs import set_up_logging
 from dataquality.core.settings import Settings, settings_from_environment
+from dataquality.core.websockets import MESSAGE_BYTES, LimitedWebSocket
 
 
 def serve(make_app: Callable[[Settings], FastAPI]) -> None:
@@ -23,7 +24,10 @@ def serve(make_app: Callable[[Settings], FastAPI]) -> None:
         lifespan="on",
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=LimitedWebSocket,
+        ws_max_size=MESSAGE_BYTES,
+        # A few bytes could become megabytes, and each connection would keep a dictionary.
+        ws_per_message_deflate=False,
         server_header=False,
         date_header=True,
         proxy_headers=False,

@@ -43,7 +43,7 @@ class Hub:
         self._context = context
         self._present = Present()
         context.saw_node = self._present.seen.add
-        self.server = SocketServer(context.redis, self._subscribed, context.settings.number)
+        self.server = SocketServer(context, self._subscribed)
         self._doors = Doors(context, kicker, secrets.token_hex(8))
         self._offers = Offers(context, self.server, self._present)
         self._upkeep = Upkeep(context, self._doors, self._present)
@@ -141,6 +141,7 @@ class Hub:
         async with self._context.database.reading() as connection:
             rooms, name = await rooms_of(connection, caller), await name_of(connection, caller.id)
         guest = Guest(caller, stamp, name, rooms)
+        self.server.signed_in(sid)
         # Rooms before the look at what waits: a task is in the one or comes through the other.
         for room in rooms:
             await self.server.join(sid, room)

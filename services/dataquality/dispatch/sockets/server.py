@@ -7,7 +7,10 @@ import socketio  # pyright: ignore[reportMissingTypeStubs]
 import structlog
 from redis.exceptions import RedisError
 
-from dataquality.core.redis import RedisClient
+from dataquality.core.context import Context
+from dataquality.core.websockets import MESSAGE_BYTES
+from dataquality.dispatch.sockets.connections import Connections
+from dataquality.dispatch.sockets.gate import Gate
 from dataquality.dispatch.sockets.managers import NAMESPACE, Listener
 
 log = structlog.stdlib.get_logger(__name__)
@@ -19,16 +22,39 @@ _PING_TIMEOUT = 60
 class _Server(socketio.AsyncServer):  # pyright: ignore[reportUntypedBaseClass]
     """Takes only events that clients may send: the library would also take "connect" and "disconnect" from them."""
 
+    connections: Connections
+
+    async def _handle_eio_connect(self, eio_sid: Any, environ: Any) -> None:
+        self.connections.name(eio_sid, environ)
+        await super()._handle_eio_connect(eio_sid, environ)  # pyright: ignore
+
+    async def _handle_eio_message(self, eio_sid: Any, data: Any) -> None:
+        try:
+            await super()._handle_eio_message(eio_sid, data)  # pyright: ignore
+        except Exception as error:
+            # The library would log the traceback of each such packet, and take the next one.
+            log.info("a malformed packet ends a connection", error=type(error).__name__)
+            await self.drop(eio_sid)
+
     async def _handle_event(self, eio_sid: Any, namespace: Any, id: Any, data: Any) -> None:
         if isinstance(data, list) and data and isinstance(data[0], str) and data[0] not in _RESERVED:
             await super()._handle_event(eio_sid, namespace, id, data)  # pyright: ignore
 
     async def _handle_eio_disconnect(self, eio_sid: Any, reason: Any) -> None:
+        self.connections.end(eio_sid)
         await super()._handle_eio_disconnect(eio_sid, reason)  # pyright: ignore
         # A poll that still waits would hang for over a minute: for the client's end, and for ours.
         connection = cast(Any, self).eio.sockets.get(eio_sid)
         if connection is not None:
             await connection.queue.put(None)
+
+    async def drop(self, eio_sid: str) -> None:
+        """Break a connection, so that the client connects again; a polite end would keep it away for good."""
+        connection = cast(Any, self).eio.sockets.get(eio_sid)
+        if connection is not None:
+            # Nothing more to send: the writer of a web socket ends and closes it, a poll is answered.
+            await connection.queue.put(None)
+            await connection.close(wait=False, abort=True)
 
 
 def _numbered_ids(number: int, ids: Callable[[], str]) -> Callable[[], str]:
@@ -39,9 +65,9 @@ def _numbered_ids(number: int, ids: Callable[[], str]) -> Callable[[], str]:
 class SocketServer:
     """The sockets of this instance, on namespace `/tasks`."""
 
-    def __init__(self, redis: RedisClient, on_subscribed: Callable[[], Awaitable[None]], number: int = 1) -> None:
-        """`number` is this instance's among its equals."""
-        self._listener: Any = Listener(redis, on_subscribed)
+    def __init__(self, context: Context, on_subscribed: Callable[[], Awaitable[None]]) -> None:
+        self._connections = Connections(context)
+        self._listener: Any = Listener(context.redis, on_subscribed)
         self._server: Any = _Server(
             async_mode="asgi",
             client_manager=self._listener,
@@ -51,8 +77,10 @@ class SocketServer:
             cors_allowed_origins="*",
             ping_timeout=_PING_TIMEOUT,
             http_compression=False,
+            max_http_buffer_size=MESSAGE_BYTES,
         )
-        self._server.eio.generate_id = _numbered_ids(number, self._server.eio.generate_id)
+        self._server.connections = self._connections
+        self._server.eio.generate_id = _numbered_ids(context.settings.number, self._server.eio.generate_id)
 
     def on(self, event: str, handler: Handler) -> None:
         """Call `handler(sid, ...)` for this event of a client."""
@@ -70,7 +98,8 @@ class SocketServer:
 
     def wrap(self, app: Any) -> Any:
         """An ASGI application that serves `/socket.io/` and leaves the rest to `app`."""
-        return socketio.ASGIApp(self._server, other_asgi_app=app)
+        sockets: Any = socketio.ASGIApp(self._server)
+        return Gate(app, sockets, self._connections, self._server.drop)
 
     async def start(self) -> None:
         """Listen to the channel: from now on, and not from the first client on, as the library would."""
@@ -80,7 +109,7 @@ class SocketServer:
     async def stop(self) -> None:
         """Hang up on everybody, so that they look for another instance, and listen no more."""
         for eio_sid in list(self._server.eio.sockets):
-            await self._break(eio_sid)
+            await self._server.drop(eio_sid)
         self._listener.thread.cancel()
         await self._server.shutdown()
 
@@ -109,6 +138,12 @@ class SocketServer:
         except (ValueError, KeyError):
             log.debug("client went while it changed rooms", sid=sid)
 
+    def signed_in(self, sid: str) -> None:
+        """The client of this instance has signed in: the limits for strangers are no longer its."""
+        eio_sid = self._listener.eio_sid_from_sid(sid, NAMESPACE)
+        if (connection := self._connections.get(eio_sid)) is not None:
+            connection.lift()
+
     def is_here(self, sid: str) -> bool:
         """True while the client is connected to this instance."""
         return bool(self._listener.is_connected(sid, NAMESPACE))
@@ -117,11 +152,4 @@ class SocketServer:
         """Break the connection, so that the client connects anew; a polite end would keep it away for good."""
         eio_sid = self._listener.eio_sid_from_sid(sid, NAMESPACE)
         if eio_sid is not None:
-            await self._break(eio_sid)
-
-    async def _break(self, eio_sid: str) -> None:
-        connection = self._server.eio.sockets.get(eio_sid)
-        if connection is not None:
-            # Nothing more to send: the writer of a web socket ends and closes it, a poll is answered.
-            await connection.queue.put(None)
-            await connection.close(wait=False, abort=True)
+            await self._server.drop(eio_sid)
