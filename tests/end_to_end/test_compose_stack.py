@@ -237,7 +237,9 @@ def test_the_shell_works_on_the_database_at_a_terminal_and_with_code(stack: dict
 def test_the_back_has_no_way_out_and_the_gateway_alone_is_published(stack: dict[str, Any]) -> None:
     ports = {service(one): one["HostConfig"]["PortBindings"] for one in containers(stack["instance"])}
     assert [name for name, bound in ports.items() if bound] == ["gateway"]
-    assert docker("network", "inspect", "-f", "{{.Internal}}", f"{stack['instance']}_back").strip() == "true"
+    for network in ("back", "api"):
+        found = docker("network", "inspect", "-f", "{{.Internal}}", f"{stack['instance']}_{network}")
+        assert found.strip() == "true"
 
 
 def test_three_nodes_compute_a_federated_mean(user: Operator) -> None:

@@ -131,6 +131,7 @@ class _Components:
             health=NativeCheck(),
             port=self.site.store("postgres").port,
             memory_mib=2048,
+            cpus=4,
             stop_seconds=60,
         )
 
@@ -181,6 +182,7 @@ class _Components:
             port=self._port(name),
             socket=self._socket(name),
             memory_mib=memory_mib,
+            cpus=max(Component.cpus, self.environment.workers if name == "worker" else 0),
             stop_seconds=stop_seconds,
         )
 

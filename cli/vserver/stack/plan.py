@@ -128,6 +128,8 @@ class Component:
     once: bool = False
     """Runs to its end at each start, instead of for good."""
     memory_mib: int = 512
+    cpus: float = 2
+    """How many cores it may keep busy, where the driver can hold it to that."""
     stop_seconds: int = 20
 
 

@@ -1,8 +1,12 @@
 """Plan in, compose document out. Pure: reads and writes nothing, and holds no secret.
 
 Who may read what: our containers run as the account that owns the instance's folders; Postgres and Redis as their
-image's user, the gateway as its image's root without any right but to bind ports. Each finds its secrets, and no
-others, in a volume of its own, which the one-shot `secrets` fills before anything else starts.
+image's user, the gateway as a plain user of its own. Each finds its secrets, and no others, in a volume of its own,
+which the one-shot `secrets` fills before anything else starts.
+
+Who reaches whom: the databases share the network `back` with our components, the gateway shares `api` with the
+services and `front` with the machine. Both of the former have no way out. Only the worker, which sends mail, has one
+(`outside`), and all of ours where the database is outside.
 """
 
 import hashlib
@@ -43,6 +47,8 @@ OWN_ACCOUNT = (10001, 10001)
 # The accounts of the images above, under which alone these two start without any capability.
 _POSTGRES_ACCOUNT = (999, 999)
 _REDIS_ACCOUNT = (999, 1000)
+_GATEWAY_ACCOUNT = (10002, 10002)
+"""No account of its image, and none that owns a file of the instance."""
 
 _SQLITE = "sqlite:"
 _SECRETS_FOLDER = PurePosixPath("/secrets")
@@ -159,20 +165,18 @@ class _Maker:
                 *(_bind(source, target) for source, target in self._own_folders()),
                 *(_volume(_secrets_volume(part), str(_SECRETS_FOLDER / part.name)) for part in self._readers()),
             ],
-            "mem_limit": "128m",
-            "pids_limit": 32,
+            **_limits(memory_mib=128, pids=32, cpus=1),
             "restart": "no",
             "labels": {**self.setting.labels, "dataquality.component": SECRETS},
         }
 
     def networks(self) -> dict[str, Any]:
-        """`back` has no way out; a published port and what speaks to the outside need a network that has one."""
-        return {"back": {"internal": True}, "front": {}, "outside": {}}
+        """A published port, and what calls the outside, need a network with a way out."""
+        return {"back": {"internal": True}, "api": {"internal": True}, "front": {}, "outside": {}}
 
     def volumes(self) -> list[str]:
         """What the engine keeps; all but the secrets' copies must survive."""
-        kept = {"postgres": ["postgres"], "redis": ["redis"], "gateway": ["gateway-data", "gateway-config"]}
-        named = [name for part in self.plan.components for name in kept.get(part.name, [])]
+        named = [part.name for part in self.plan.components if isinstance(part.program, Postgres | Redis)]
         return named + [_secrets_volume(part) for part in self._readers()]
 
     def _module(self, component: Component, program: PythonModule) -> Service:
@@ -218,17 +222,18 @@ class _Maker:
         }
 
     def _gateway(self, component: Component, program: Gateway) -> Service:
+        uid, gid = _GATEWAY_ACCOUNT
         return {
             "image": GATEWAY_IMAGE,
+            "user": f"{uid}:{gid}",
+            # Its binary carries this as a file capability and does not start where no process could have it. It does
+            # not get it: `init` starts without any, and under no-new-privileges a file then adds none.
             "cap_add": ["NET_BIND_SERVICE"],
-            "volumes": [
-                _bind(self.setting.paths.caddyfile, "/etc/caddy/Caddyfile", read_only=True, must_exist=True),
-                _volume("gateway-data", "/data"),
-                _volume("gateway-config", "/config"),
-            ],
-            "tmpfs": [_tmp("64m")],
+            "volumes": [_bind(self.setting.paths.caddyfile, "/etc/caddy/Caddyfile", read_only=True, must_exist=True)],
+            # It keeps nothing: no certificates, and its configuration is the file above.
+            "tmpfs": [_tmp("64m"), *(f"{folder}:mode=1777,size=1m" for folder in ("/data", "/config"))],
             "ports": _ports(component),
-            "networks": ["back", "front"],
+            "networks": ["api", "front"],
             "labels": {
                 "dataquality.caddyfile": fingerprint(program.caddyfile),
                 "dataquality.address": address(component, self._api_path()) or "",
@@ -244,8 +249,7 @@ class _Maker:
             **({"healthcheck": check} if check else {}),
             "restart": "no" if component.once else self.setting.restart,
             "stop_grace_period": f"{component.stop_seconds}s",
-            "mem_limit": f"{component.memory_mib}m",
-            "pids_limit": 512,
+            **_limits(component.memory_mib, 512, component.cpus),
         }
 
     def _after_secrets(self, component: Component) -> Service:
@@ -282,9 +286,10 @@ class _Maker:
         return [f"{_DATA}/{name}:mode=0,size=4k" for name in HIDDEN] if self._on_sqlite() else []
 
     def _networks(self, component: Component) -> list[str]:
-        """Mail is sent by `auth` and `worker`; a database of others may be anywhere."""
-        speaks_out = component.name in ("auth", "worker") or self._outside_database()
-        return ["back", "outside"] if speaks_out else ["back"]
+        """Mail is sent by `worker`; a database of others may be anywhere."""
+        behind_gateway = component.name in self.plan.component("gateway").needs
+        calls_out = component.name == "worker" or self._outside_database()
+        return ["back", *(["api"] if behind_gateway else []), *(["outside"] if calls_out else [])]
 
     def _on_sqlite(self) -> bool:
         return self.plan.secrets.given.get("database_url", "").startswith(_SQLITE)
@@ -305,6 +310,16 @@ def _hardened() -> Service:
         "security_opt": ["no-new-privileges:true"],
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
     }
+
+
+_CPU_PERIOD = 100_000
+"""Microseconds: the kernel's default."""
+
+
+def _limits(memory_mib: int, pids: int, cpus: float) -> Service:
+    """As a quota, for `cpus` above what a machine has is refused by its engine."""
+    quota = {"cpu_period": _CPU_PERIOD, "cpu_quota": round(cpus * _CPU_PERIOD)}
+    return {"mem_limit": f"{memory_mib}m", "pids_limit": pids, **quota}
 
 
 def _tmp(size: str) -> str:

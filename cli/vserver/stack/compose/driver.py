@@ -232,7 +232,7 @@ class ComposeDriver:
 
     def _kept_volumes(self) -> list[str]:
         own_database = self.environment is None or self.environment.uri is None
-        return [*(["postgres"] if own_database else []), "redis", "gateway-data", "gateway-config"]
+        return [*(["postgres"] if own_database else []), "redis"]
 
 
 def _parts_images(plan: Plan) -> list[str]:

@@ -115,7 +115,7 @@ class Files:
 
 
 def _write(path: Path, text: str) -> None:
-    """Readable by all: the gateway's root has no right to read over an owner's head. There is no secret in it."""
+    """Readable by all: the gateway runs as an account that owns nothing here. There is no secret in it."""
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)

@@ -6,7 +6,7 @@ import time
 
 from vserver.errors import CommandError
 from vserver.stack.driver import Progress
-from vserver.stack.files import write_private
+from vserver.stack.files import open_private, write_private
 from vserver.stack.local import programs, supervisor
 from vserver.stack.local.place import Place
 from vserver.stack.local.postgres import make_database
@@ -76,7 +76,7 @@ def _write_scripts(component: Component, place: Place, runtime: Runtime) -> None
 
 def run_once(component: Component, place: Place, stop: threading.Event) -> int | None:
     """Run a one-shot component to its end, into its log; its exit code, or None when it was stopped."""
-    with place.log_of(component.name).open("ab") as log:
+    with open_private(place.log_of(component.name)) as log:
         process = subprocess.Popen(  # noqa: S603
             ["/bin/sh", str(place.script(component.name))],
             stdin=subprocess.DEVNULL,

@@ -107,6 +107,7 @@ def launch(python: Path, folder: Path, environment: Mapping[str, str]) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        umask=0o077,  # it makes its own log before it reads its configuration's
         check=False,
     )
     if done.returncode != 0:

@@ -64,6 +64,7 @@ def test_no_service_has_a_right_that_it_does_not_need(services: dict[str, Any], 
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
     assert "mem_limit" in service
+    assert service["cpu_quota"] >= service["cpu_period"]
     assert "pids_limit" in service
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
 
@@ -78,6 +79,8 @@ def test_the_parts_run_as_their_images_users(services: dict[str, Any]) -> None:
     assert services["postgres"]["user"] == "postgres"
     assert services["redis"]["user"] == "redis"
     assert services["secrets"]["user"] == "0:0"
+    assert services["gateway"]["user"] == "10002:10002"
+    assert [mount for mount in services["gateway"]["volumes"] if mount["type"] == "volume"] == []
 
 
 def test_the_one_that_lays_secrets_out_has_no_network(services: dict[str, Any]) -> None:
@@ -93,17 +96,32 @@ def test_only_the_gateway_is_published_at_the_address_of_the_configuration(tmp_p
     ]
 
 
-def test_the_parts_behind_have_no_way_out(tmp_path: Path) -> None:
-    document = document_of(configuration(tmp_path))
-    assert document["networks"]["back"] == {"internal": True}
-    inside = [name for name, service in document["services"].items() if service.get("networks") == ["back"]]
-    assert inside == ["postgres", "redis", "migrate", "entity", "dispatch", "beat"]
+def networks_of(document: dict[str, Any]) -> dict[str, list[str]]:
+    return {name: service["networks"] for name, service in document["services"].items() if "networks" in service}
+
+
+def test_gateway_shares_a_network_with_services_alone(tmp_path: Path) -> None:
+    document = document_of(configuration(tmp_path, "dispatch_instances: 2"))
+    assert networks_of(document) == {
+        "postgres": ["back"],
+        "redis": ["back"],
+        "migrate": ["back"],
+        "auth": ["back", "api"],
+        "entity": ["back", "api"],
+        "dispatch": ["back", "api"],
+        "dispatch-2": ["back", "api"],
+        "worker": ["back", "outside"],
+        "beat": ["back"],
+        "gateway": ["api", "front"],
+    }
+    inside = [name for name, network in document["networks"].items() if network.get("internal")]
+    assert inside == ["back", "api"]
 
 
 def test_mail_and_a_database_of_others_are_reached_by_those_who_need_them(tmp_path: Path) -> None:
     own = document_of(configuration(tmp_path))["services"]
     outside = document_of(configuration(tmp_path, "uri: postgresql://u:p@db.example.org/d"))["services"]
-    assert [name for name in OURS if "outside" in own[name]["networks"]] == ["auth", "worker"]
+    assert [name for name in OURS if "outside" in own[name]["networks"]] == ["worker"]
     assert [name for name in OURS if "outside" in outside[name]["networks"]] == list(OURS)
     assert "postgres" not in outside
     assert outside["migrate"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
@@ -172,6 +190,11 @@ def test_every_container_says_whose_it_is(tmp_path: Path) -> None:
     assert {name: service["labels"]["dataquality.component"] for name, service in services.items()} == {
         name: name for name in services
     }
+
+
+def test_worker_has_a_core_for_each_of_its_processes(tmp_path: Path) -> None:
+    services = document_of(configuration(tmp_path, "workers: 8"))["services"]
+    assert services["worker"]["cpu_quota"] == 8 * services["worker"]["cpu_period"]
 
 
 def test_a_changed_gateway_file_replaces_the_gateway(tmp_path: Path) -> None:
