@@ -208,12 +208,16 @@ def test_who_may_change(world: World, there: Arrangement, grants: Any, own: int,
     assert caller.patch(f"/node/{world.foreign_node}", json={"name": "x"}).status_code == foreign
 
 
-def test_a_node_may_change_nodes_of_its_organization_and_an_algorithm_none(
-    world: World, node: Api, container: Api
+def test_a_node_may_change_only_its_own_address_and_an_algorithm_nothing(
+    root: Api, world: World, node: Api, container: Api
 ) -> None:
-    assert node.patch(f"/node/{world.node}", json={"name": "x"}).status_code == 200
-    assert node.patch(f"/node/{world.foreign_node}", json={"name": "x"}).status_code == 401
-    assert container.patch(f"/node/{world.node}", json={"name": "x"}).status_code == 401
+    elsewhere = make_collaboration(root, world.own)["id"]
+    sibling = root.made("/node", {"organization_id": world.own, "collaboration_id": elsewhere})["id"]
+    assert node.patch(f"/node/{world.node}", json={"ip": "10.0.0.1"}).status_code == 200
+    assert node.patch(f"/node/{world.node}", json={"name": "x"}).status_code == 401
+    for other in (sibling, world.foreign_node):
+        assert node.patch(f"/node/{other}", json={"ip": "10.0.0.1"}).status_code == 401
+    assert container.patch(f"/node/{world.node}", json={"ip": "10.0.0.1"}).status_code == 401
 
 
 def test_only_with_global_scope_a_node_gets_another_organization(root: Api, world: World, there: Arrangement) -> None:

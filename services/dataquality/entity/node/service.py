@@ -53,7 +53,7 @@ async def change(session: AsyncSession, caller: Caller, identity: int, body: Nod
     """The node after the change."""
     connection = await session.connection()
     before = access.found(_KIND, identity, await repository.find_place(connection, identity))
-    access.require(caller, _KIND, Operation.EDIT, before.organization_id)
+    policy.require_edit(caller, before, set(body.given()))
     values = _columns(body)
     await _require_move(connection, caller, before, values)
     await repository.change(connection, identity, values)
