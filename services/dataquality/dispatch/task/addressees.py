@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Integer, bindparam, case, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.errors import Refused
@@ -14,7 +14,15 @@ from dataquality.model import Collaboration, Node, NodeConfig, Organization, Use
 
 _node = Node.__table__
 _user = User.__table__
+_organization = Organization.__table__
+_namesake = Organization.__table__.alias()
 _USERS, _ORGANIZATIONS = "allowed_users", "allowed_orgs"
+_IDENTITY = bindparam("identity", type_=Integer)
+_USER_NAME = select(_user.c.id, _user.c.username.label("name")).where(_user.c.id == _IDENTITY)
+_is_unique = ~exists().where(_namesake.c.name == _organization.c.name, _namesake.c.id != _organization.c.id)
+_ORGANIZATION_NAME = select(
+    _organization.c.id, case((_is_unique, _organization.c.name), else_=None).label("name")
+).where(_organization.c.id == _IDENTITY)
 
 
 async def find(connection: AsyncConnection, body: TaskBody) -> dict[int, int]:
@@ -64,7 +72,8 @@ async def require_admission(
 ) -> None:
     """Raise Refused when a node said that it takes no task of this user or organization.
 
-    A node that names users or organizations, by id or by name, takes tasks of any of those and of nobody else.
+    A node that names users or organizations takes tasks of any of those and of nobody else. Digits name an id and
+    never a name, which people choose themselves; a name counts only where nobody else has the same.
     """
     allowed = await _allowed(connection, list(nodes.values()))
     if not allowed:
@@ -103,13 +112,17 @@ async def _allowed(connection: AsyncConnection, node_ids: Sequence[int]) -> dict
 
 async def _names(connection: AsyncConnection, organization_id: int, user_id: int | None) -> tuple[set[str], set[str]]:
     """What the user and the organization may be called in a node's description."""
-    users = select(_user.c.id, _user.c.username).where(_user.c.id == user_id)
-    organizations = select(Organization.id, Organization.name).where(Organization.id == organization_id)
-    return _texts(await connection.execute(users)), _texts(await connection.execute(organizations))
+    users = await connection.execute(_USER_NAME, {"identity": user_id})
+    organizations = await connection.execute(_ORGANIZATION_NAME, {"identity": organization_id})
+    return _words_for(users.one_or_none()), _words_for(organizations.one_or_none())
 
 
-def _texts(rows: Any) -> set[str]:
-    return {str(value) for row in rows for value in row if value is not None}
+def _words_for(row: Any | None) -> set[str]:
+    """The id, and the name unless it is digits, and so could be somebody's id."""
+    if row is None:
+        return set()
+    is_name = row.name and not row.name.strip().isdigit()
+    return {str(row.id), row.name} if is_name else {str(row.id)}
 
 
 def _listed(identities: Iterable[int]) -> str:
