@@ -251,11 +251,15 @@ class TestUpdate:
         assert there.caller(organization).patch("/role/2000000000", json={}).status_code == 404
         assert root.patch(f"/role/{make_role(root)}", json={"rules": [2_000_000_000]}).status_code == 404
 
-    def test_every_rule_of_the_new_set_must_be_held(self, there: Arrangement, organization: int, root: Api) -> None:
+    def test_every_rule_of_the_old_and_the_new_set_must_be_held(
+        self, there: Arrangement, organization: int, root: Api
+    ) -> None:
         api = there.caller(organization, [("role", "EDIT", "ORGANIZATION"), ("node", "VIEW", "GLOBAL")])
-        role = make_role(root, organization, [1, 3])
-        assert api.patch(f"/role/{role}", json={"rules": [1, 3]}).status_code == 401
-        assert api.patch(f"/role/{role}", json={"rules": [1]}).status_code == 200
+        role, own = make_role(root, organization, [1, 3]), make_role(root, organization, [1])
+        for change in ({"rules": [1, 3]}, {"rules": [1]}, {"name": unique("role")}, {"description": "other"}):
+            assert api.patch(f"/role/{role}", json=change).status_code == 401
+        assert api.patch(f"/role/{own}", json={"rules": [1, 3]}).status_code == 401
+        assert api.patch(f"/role/{own}", json={"rules": []}).status_code == 200
 
     def test_the_change_works_at_once(self, there: Arrangement, organization: int, root: Api) -> None:
         role = make_role(root, organization, [there.rule("user", "VIEW", "ORGANIZATION")])

@@ -41,6 +41,9 @@ def organization(there: Arrangement) -> int:
         "set the rules of a role",
         "put a rule into a role",
         "take a rule out of a role",
+        "empty a role",
+        "rename a role",
+        "delete a role",
     ],
 )
 def test_nobody_gives_or_takes_a_rule_that_they_lack_and_the_answer_names_it(
@@ -67,6 +70,9 @@ def test_nobody_gives_or_takes_a_rule_that_they_lack_and_the_answer_names_it(
         "set the rules of a role": ("PATCH", f"/role/{plain}", {"rules": [rule]}),
         "put a rule into a role": ("POST", f"/role/{plain}/rule/{rule}", None),
         "take a rule out of a role": ("DELETE", f"/role/{powerful}/rule/{rule}", None),
+        "empty a role": ("PATCH", f"/role/{powerful}", {"rules": []}),
+        "rename a role": ("PATCH", f"/role/{powerful}", {"name": unique("role")}),
+        "delete a role": ("DELETE", f"/role/{powerful}", None),
     }
     method, path, body = actions[action]
     refused = admin.request(method, path, json=body)

@@ -20,6 +20,14 @@ def require_no_less(caller: UserCaller, grants: set[Grant]) -> None:
         )
 
 
+def require_all_rules(caller: UserCaller, grants: set[Grant]) -> None:
+    """Raise Forbidden unless the caller holds all that is in a role: whoever changes it changes its holders."""
+    if missing := caller.permissions.lacking(_in_order(grants)):
+        raise Forbidden(
+            f"This role holds a rule that you lack: {missing[0].sentence}. Ask somebody who holds all its rules."
+        )
+
+
 def require_scope(caller: UserCaller, resource: str, operation: Operation, organization_id: int | None) -> None:
     """Raise Forbidden unless the caller may do this to what belongs to that organization (None: to none)."""
     scopes = caller.scopes(resource, operation)

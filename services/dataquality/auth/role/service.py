@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from dataquality.auth.rights.guard import require_held, require_scope
-from dataquality.auth.rights.source import grants_of_rules
+from dataquality.auth.rights.guard import require_all_rules, require_held, require_scope
+from dataquality.auth.rights.source import grants_of_roles, grants_of_rules
 from dataquality.auth.rights.stamps import void_role
 from dataquality.auth.role import policy, repository
 from dataquality.auth.role.schemas import RoleChange, RoleCreation
@@ -57,7 +57,7 @@ async def create(session: AsyncSession, caller: UserCaller, wanted: RoleCreation
 async def update(session: AsyncSession, caller: UserCaller, role_id: int, wanted: RoleChange) -> Any:
     """Change a role; see RoleChange."""
     connection = await session.connection()
-    role = await _changeable(connection, caller, Operation.EDIT, role_id)
+    role = await _wholly_held(connection, caller, Operation.EDIT, role_id)
     given = {"name": wanted.name, "description": wanted.description}
     values = {field: value for field, value in given.items() if value is not None and value != getattr(role, field)}
     if "name" in values:
@@ -76,7 +76,7 @@ async def update(session: AsyncSession, caller: UserCaller, role_id: int, wanted
 async def remove(session: AsyncSession, caller: UserCaller, role_id: int) -> None:
     """Delete a role and take it from all who have it."""
     connection = await session.connection()
-    role = await _changeable(connection, caller, Operation.DELETE, role_id)
+    role = await _wholly_held(connection, caller, Operation.DELETE, role_id)
     await void_role(connection, role_id)
     await repository.remove(connection, role_id)
     detail = {"name": role.name, "organization_id": role.organization_id}
@@ -115,6 +115,13 @@ async def remove_rule(session: AsyncSession, caller: UserCaller, role_id: int, r
 async def _changeable(connection: AsyncConnection, caller: UserCaller, operation: Operation, role_id: int) -> Any:
     role = _found(await repository.find_locked(connection, role_id), role_id)
     policy.require_changeable(caller, operation, role)
+    return role
+
+
+async def _wholly_held(connection: AsyncConnection, caller: UserCaller, operation: Operation, role_id: int) -> Any:
+    """The role, of which the caller holds every rule: with less, one could take from its holders what one lacks."""
+    role = await _changeable(connection, caller, operation, role_id)
+    require_all_rules(caller, await grants_of_roles(connection, {role_id}))
     return role
 
 
