@@ -5,7 +5,7 @@ one that takes `caller: Annotated[Caller, permitted("node", Operation.VIEW, User
 them that hold the rule in some scope. Which rows they see is `readable_by(caller)` of each resource.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Depends, Request
@@ -49,6 +49,8 @@ class NodeCaller(Caller):
     collaboration_id: int
     sign_in: int = 0
     """Which of its sign-ins calls (see `IdentityClaims.sign_in`); 0 where the token does not say."""
+    key_id: str = field(default="", repr=False)
+    """The id of its API key: what it is given ends with that key."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ async def _identity(context: Context, claims: IdentityClaims) -> Caller:
     permissions = await _permissions(context, claims.client_type, row)
     if row.type == "user":
         return UserCaller(row.id, row.user_organization, permissions)
-    return NodeCaller(row.id, row.node_organization, permissions, row.collaboration_id, claims.sign_in or 0)
+    place = (row.node_organization, permissions, row.collaboration_id)
+    return NodeCaller(row.id, *place, claims.sign_in or 0, row.api_key_id)
 
 
 async def _container(context: Context, claims: ContainerClaims) -> ContainerCaller:
@@ -157,6 +160,10 @@ async def _container(context: Context, claims: ContainerClaims) -> ContainerCall
         is_open = await connection.scalar(still_open) is not None
     if row is None or row.type != "node" or not is_open:
         raise Unauthorized("What this container works for has ended, or its node no longer exists.")
+    if (row.node_organization, row.collaboration_id) != (subject.organization_id, subject.collaboration_id):
+        raise Unauthorized("The node of this container works in another collaboration now.")
+    if claims.sid not in (None, row.api_key_id):
+        raise Unauthorized("The node of this container has a new API key; what it started with the old one ended.")
     return ContainerCaller(row.id, subject.organization_id, await _permissions(context, "container", row), subject)
 
 

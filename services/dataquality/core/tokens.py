@@ -58,6 +58,8 @@ class ContainerClaims(_Claims):
 
     sub: ContainerSubject
     client_type: Literal["container"]
+    sid: str | None = None
+    """The id of the API key that its node had; a token of a version before this one does not say."""
 
 
 Claims = IdentityClaims | ContainerClaims

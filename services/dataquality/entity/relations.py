@@ -1,10 +1,12 @@
 """What organizations, collaborations and nodes link to, as one value per row and relation."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import FromClause, select
+from sqlalchemy import ColumnElement, FromClause, Select, null, select
 
 from dataquality.core.aggregates import ids_of, json_list, json_pair, newest_of
+from dataquality.core.tokens import ContainerSubject
 from dataquality.model import Collaboration, Node, NodeConfig, Organization, Result, Role, Task, User, member
 
 organizations: FromClause = Organization.__table__
@@ -35,6 +37,39 @@ node_config = (
     .scalar_subquery()
     .label("config")
 )
+
+
+def organization_relations_of(algorithm: ContainerSubject) -> tuple[ColumnElement[Any], ...]:
+    """What of an organization's relations belongs to the run of an algorithm, which sees no ids of other work."""
+    here = member.c.collaboration_id == algorithm.collaboration_id
+    of_results = (_results.c.organization_id == organizations.c.id) & _results.c.task_id.in_(_tasks_of(algorithm))
+    own_node = nodes.c.id == algorithm.node_id
+    return (
+        ids_of(member.c.collaboration_id, (member.c.organization_id == organizations.c.id) & here).label(
+            "collaborations"
+        ),
+        ids_of(nodes.c.id, (nodes.c.organization_id == organizations.c.id) & own_node).label("nodes"),
+        null().label("users"),
+        null().label("roles"),
+        newest_of(_results.c.id, of_results, organizations).label("results"),
+    )
+
+
+def collaboration_relations_of(algorithm: ContainerSubject) -> tuple[ColumnElement[Any], ...]:
+    """The same for its collaboration."""
+    own_node = (nodes.c.collaboration_id == collaborations.c.id) & (nodes.c.id == algorithm.node_id)
+    of_run = (_tasks.c.collaboration_id == collaborations.c.id) & _tasks.c.id.in_(_tasks_of(algorithm))
+    return (
+        ids_of(member.c.organization_id, member.c.collaboration_id == collaborations.c.id).label("organizations"),
+        ids_of(nodes.c.id, own_node).label("nodes"),
+        newest_of(_tasks.c.id, of_run, collaborations).label("tasks"),
+    )
+
+
+def _tasks_of(algorithm: ContainerSubject) -> Select[Any]:
+    every, own = _tasks.alias(), _tasks.alias()
+    run = select(own.c.run_id).where(own.c.id == algorithm.task_id).scalar_subquery()
+    return select(every.c.id).where(every.c.collaboration_id == algorithm.collaboration_id, every.c.run_id == run)
 
 
 def config_pairs(config: Iterable[tuple[int, tuple[str, str]]] | None) -> list[dict[str, str]]:

@@ -48,7 +48,6 @@ ALLOWED = {
         "dispatch/port/service.py::open_port",
     },
     "Whoever may see the owner sees what belongs to it; the owner was asked for with `readable_by`.": {
-        "entity/collaboration/endpoints.py::_members",
         "entity/collaboration/endpoints.py::_nodes",
         "dispatch/result/endpoints.py::_shown",
         "dispatch/result/texts.py::_first_of",
@@ -63,6 +62,10 @@ ALLOWED = {
         "dispatch/sockets/repository.py::result_of_node",
         "dispatch/kill/service.py::_find_node",
         "dispatch/sockets/leases.py::expire",
+    },
+    "Columns alone: the rows are those that `readable_by` says.": {
+        "entity/organization/repository.py::shown_to",
+        "entity/collaboration/repository.py::shown_to",
     },
     "It asks whether the database answers.": {"dispatch/health.py::database_problem"},
 }

@@ -77,7 +77,10 @@ async def refresh_user(context: Context, session: AsyncSession, claims: Identity
 async def container_token(
     context: Context, connection: AsyncConnection, caller: NodeCaller, wanted: ContainerRequest
 ) -> str:
-    """A token for an algorithm of a task in which the node's part is open; it ends with that part."""
+    """A token for an algorithm of a task in which the node's part is open.
+
+    It ends with that part, with the node, and with the node's API key.
+    """
     task = await repository.task_for_container(connection, wanted.task_id, caller.organization_id)
     if task is None:
         raise Refused(f"There is no task {wanted.task_id}.", {"task_id": "unknown"})
@@ -95,7 +98,7 @@ async def container_token(
         image=task.image,
         database=task.database,
     )
-    return token_key(context).issue(subject, "container", "access", CONTAINER_LIFETIME).text
+    return token_key(context).issue(subject, "container", "access", CONTAINER_LIFETIME, session=caller.key_id).text
 
 
 def _node_access(context: Context, node_id: int, key_id: str, sign_in: int) -> str:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.core.callers import Caller
 from dataquality.core.context import context_of
 from dataquality.core.idempotency import Once, Still
 from dataquality.core.paging import Page, Paging
@@ -86,7 +87,7 @@ async def list_organizations_of_collaboration(
 ) -> JSONResponse:
     """Its members."""
     await service.read(connection, caller, identity)
-    return await _members(request, connection, page, identity)
+    return await _members(request, caller, connection, page, identity)
 
 
 @router.post("/{identity:int}/organization")
@@ -97,7 +98,7 @@ async def add_organization_to_collaboration(
 
     async def make() -> JSONResponse:
         await service.add_organization(session, caller, identity, body.id)
-        return await _members(request, await session.connection(), page, identity)
+        return await _members(request, caller, await session.connection(), page, identity)
 
     return await once.answer(session, caller, make, _still(caller, Operation.EDIT))
 
@@ -108,7 +109,7 @@ async def remove_organization_from_collaboration(
 ) -> JSONResponse:
     """Its members afterwards."""
     await service.remove_organization(session, caller, identity, body.id)
-    return await _members(request, await session.connection(), page, identity)
+    return await _members(request, caller, await session.connection(), page, identity)
 
 
 @router.get("/{identity:int}/node")
@@ -142,10 +143,12 @@ async def remove_node_from_collaboration(
     return JSONResponse({"msg": f"The node {body.id} is removed from the collaboration {identity}."})
 
 
-async def _members(request: Request, connection: AsyncConnection, page: Page, identity: int) -> JSONResponse:
+async def _members(
+    request: Request, caller: Caller, connection: AsyncConnection, page: Page, identity: int
+) -> JSONResponse:
     conditions = [organizations.in_collaboration(identity)]
     render = organization_in(links_of(request))
-    return await list_of(connection, page, organizations.shown, Organization.id, conditions, render)
+    return await list_of(connection, page, organizations.shown_to(caller), Organization.id, conditions, render)
 
 
 async def _nodes(

@@ -13,8 +13,10 @@ Person = Annotated[UserCaller, caller_of(UserCaller)]
 
 
 def readable_by(caller: Caller) -> ColumnElement[bool]:
-    """The collaborations that this caller may see."""
+    """The collaborations that this caller may see; an algorithm only the one that it works in."""
     scopes = caller.scopes("collaboration", Operation.VIEW)
+    if isinstance(caller, ContainerCaller):
+        return Collaboration.id == caller.subject.collaboration_id if scopes else false()
     if Scope.GLOBAL in scopes:
         return true()
     if Scope.ORGANIZATION not in scopes:

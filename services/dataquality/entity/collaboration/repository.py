@@ -6,15 +6,22 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Select, delete, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.core.callers import Caller, ContainerCaller
 from dataquality.core.query import MAX_ID, equal, like
 from dataquality.entity.collaboration.schemas import CollaborationFilters
 from dataquality.entity.lists import row_of
-from dataquality.entity.relations import collaboration_relations
+from dataquality.entity.relations import collaboration_relations, collaboration_relations_of
 from dataquality.model import Collaboration, Organization, member
 
-shown = cast(
-    Select[Any], select(Collaboration.id, Collaboration.name, Collaboration.encrypted, *collaboration_relations)
-)
+_COLUMNS = (Collaboration.id, Collaboration.name, Collaboration.encrypted)
+shown = cast(Select[Any], select(*_COLUMNS, *collaboration_relations))
+
+
+def shown_to(caller: Caller) -> Select[Any]:
+    """What is shown of a collaboration: to an algorithm, only what belongs to its run."""
+    if isinstance(caller, ContainerCaller):
+        return cast(Select[Any], select(*_COLUMNS, *collaboration_relations_of(caller.subject)))
+    return shown
 
 
 def with_member(organization_id: int) -> ColumnElement[bool]:
@@ -31,7 +38,9 @@ def matching(filters: CollaborationFilters) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def find(connection: AsyncConnection, identity: int, readable: ColumnElement[bool]) -> Any | None:
+async def find(
+    connection: AsyncConnection, identity: int, readable: ColumnElement[bool], shown: Select[Any] = shown
+) -> Any | None:
     """The row with all that is shown of it."""
     return await row_of(connection, shown, Collaboration.id, identity, readable)
 

@@ -23,7 +23,7 @@ _KIND = "collaboration"
 
 async def read(connection: AsyncConnection, caller: Caller, identity: int) -> Any:
     """One collaboration that the caller may see."""
-    row = await repository.find(connection, identity, policy.readable_by(caller))
+    row = await repository.find(connection, identity, policy.readable_by(caller), repository.shown_to(caller))
     return access.readable(_KIND, identity, row)
 
 

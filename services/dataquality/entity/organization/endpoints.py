@@ -34,9 +34,10 @@ async def list_organizations(
     filters: Annotated[OrganizationFilters, Query()],
 ) -> JSONResponse:
     """Those that the caller may see."""
-    conditions = [policy.readable_by(caller), *repository.matching(filters)]
+    own = policy.within_filter(caller, filters.collaboration_id)
+    conditions = [policy.readable_by(caller), *own, *repository.matching(filters)]
     render = organization_in(links_of(request))
-    return await list_of(connection, page, repository.shown, Organization.id, conditions, render)
+    return await list_of(connection, page, repository.shown_to(caller), Organization.id, conditions, render)
 
 
 @router.post("")

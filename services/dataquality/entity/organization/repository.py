@@ -5,26 +5,31 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.core.callers import Caller, ContainerCaller
 from dataquality.core.query import MAX_ID, equal, like
 from dataquality.entity.lists import row_of
 from dataquality.entity.organization.schemas import OrganizationFilters
-from dataquality.entity.relations import organization_relations
+from dataquality.entity.relations import organization_relations, organization_relations_of
 from dataquality.model import Organization, member
 
-shown = cast(
-    Select[Any],
-    select(
-        Organization.id,
-        Organization.name,
-        Organization.domain,
-        Organization.address1,
-        Organization.address2,
-        Organization.zipcode,
-        Organization.country,
-        Organization.public_key,
-        *organization_relations,
-    ),
+_COLUMNS = (
+    Organization.id,
+    Organization.name,
+    Organization.domain,
+    Organization.address1,
+    Organization.address2,
+    Organization.zipcode,
+    Organization.country,
+    Organization.public_key,
 )
+shown = cast(Select[Any], select(*_COLUMNS, *organization_relations))
+
+
+def shown_to(caller: Caller) -> Select[Any]:
+    """What is shown of an organization: to an algorithm, only what belongs to its run."""
+    if isinstance(caller, ContainerCaller):
+        return cast(Select[Any], select(*_COLUMNS, *organization_relations_of(caller.subject)))
+    return shown
 
 
 def in_collaboration(collaboration_id: int) -> ColumnElement[bool]:
@@ -41,7 +46,9 @@ def matching(filters: OrganizationFilters) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def find(connection: AsyncConnection, identity: int, readable: ColumnElement[bool]) -> Any | None:
+async def find(
+    connection: AsyncConnection, identity: int, readable: ColumnElement[bool], shown: Select[Any] = shown
+) -> Any | None:
     """The row with all that is shown of it."""
     return await row_of(connection, shown, Organization.id, identity, readable)
 

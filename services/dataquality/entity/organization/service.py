@@ -19,7 +19,7 @@ _TEXTS = ("name", "address1", "address2", "zipcode", "country", "domain")
 
 async def read(connection: AsyncConnection, caller: Caller, identity: int) -> Any:
     """One organization that the caller may see."""
-    row = await repository.find(connection, identity, policy.readable_by(caller))
+    row = await repository.find(connection, identity, policy.readable_by(caller), repository.shown_to(caller))
     return access.readable(_KIND, identity, row)
 
 
