@@ -4,7 +4,9 @@ import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from os import cpu_count
+from math import ceil
+from os import sched_getaffinity
+from pathlib import Path
 
 import bcrypt
 from argon2 import PasswordHasher
@@ -44,10 +46,25 @@ def dummy_hash() -> str:
     return hash_password(secrets.token_urlsafe(32))
 
 
+def hashing_threads(cores: int | None = None, cpu_max: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """How many passwords one process hashes at once: on half of the cores that it may use, and on one at least.
+
+    A container with a CPU limit (`cpu_max`) has as many cores as that allows, the last one in part.
+    """
+    cores = cores or len(sched_getaffinity(0))
+    try:
+        quota, period = cpu_max.read_text().split()
+        cores = min(cores, ceil(int(quota) / int(period)))
+    except (OSError, ValueError):
+        pass  # no such file, or no limit in it ("max")
+    return max(1, cores // 2)
+
+
 class PasswordPool:
     """Hashes off the event loop, a few at a time. Whoever waits longer than `patience` seconds gets a 429."""
 
-    def __init__(self, workers: int = max(2, cpu_count() or 2), patience: float = 5.0) -> None:
+    def __init__(self, workers: int | None = None, patience: float = 5.0) -> None:
+        workers = workers or hashing_threads()
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="password")
         self._places = asyncio.Semaphore(workers)
         self._patience = patience

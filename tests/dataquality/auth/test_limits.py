@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.arrange import PASSWORD, Arrangement
+from support.arrange import PASSWORD, Arrangement, at_once
 from support.databases import SqliteFiles
 from support.gateway import behind_gateway
 from support.services import Services, running_services, unique
@@ -108,6 +108,19 @@ def test_successes_never_count(limited: Services, username: str, rights: list[bo
         failures += status == 401
 
 
+def test_wrong_passwords_at_once_are_checked_as_often_as_one_after_another(limited: Services, address: str) -> None:
+    answers = at_once(20, lambda: sign_in(limited, address, unique("nobody")))
+    assert sorted(answer.status_code for answer in answers) == [401] * PER_ADDRESS + [429] * (20 - PER_ADDRESS)
+
+
+def test_right_passwords_at_once_wait_for_one_another(limited: Services, there: Arrangement, address: str) -> None:
+    organization = there.organization()
+    names = [unique("ada") for _ in range(20)]
+    for name in names:
+        there.user(organization, username=name)
+    assert {answer.status_code for answer in at_once(20, lambda: sign_in(limited, address, names.pop()))} == {200}
+
+
 def test_an_account_that_is_tried_from_everywhere_must_wait_whether_it_exists_or_not(
     limited: Services, username: str
 ) -> None:
@@ -175,6 +188,15 @@ def test_a_wrong_key_is_unknown_until_the_limit_and_a_right_one_always_gets_in(
     assert is_over(node_sign_in(limited, address, str(uuid.uuid4())))
     assert node_sign_in(limited, address, key).status_code == 200
     assert [node_sign_in(limited, new_address(), key).status_code for _ in range(PER_ADDRESS * 2)] == [200] * 8
+
+
+def test_a_key_that_a_person_chose_is_held_to_the_limit(limited: Services, there: Arrangement, address: str) -> None:
+    key, organization = unique("a chosen key"), there.organization()
+    there.node(organization, there.collaboration(organization), key, slow_hash_of=key)
+    for _ in range(PER_ADDRESS):
+        assert node_sign_in(limited, address, unique("another key")).status_code == 401
+    assert is_over(node_sign_in(limited, address, key))
+    assert node_sign_in(limited, new_address(), key).status_code == 200
 
 
 def test_failed_sign_ins_of_users_do_not_keep_a_node_out(limited: Services, there: Arrangement, address: str) -> None:

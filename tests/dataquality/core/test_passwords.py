@@ -1,12 +1,13 @@
 """Passwords, by what a stolen table and an older one need of them."""
 
 import asyncio
+from pathlib import Path
 
 import bcrypt
 import pytest
 
 from dataquality.core.errors import TooManyRequests
-from dataquality.core.passwords import PasswordPool, hash_password, needs_rehash, verify_password
+from dataquality.core.passwords import PasswordPool, hash_password, hashing_threads, needs_rehash, verify_password
 
 
 def test_a_password_is_kept_as_argon2id_at_owasps_parameters():
@@ -32,6 +33,17 @@ def test_passwords_that_differ_after_72_bytes_differ():
 @pytest.mark.parametrize("hashed", ["", "plain", "$argon2id$broken", "$2b$broken"])
 def test_what_is_no_hash_fits_no_password(hashed: str):
     assert not verify_password(hashed, "plain")
+
+
+@pytest.mark.parametrize(
+    ("cores", "cpu_max", "threads"),
+    [(1, None, 1), (2, "", 1), (8, None, 4), (8, "max 100000", 4), (8, "200000 100000", 1), (8, "350000 100000", 2)],
+)
+def test_hashing_takes_half_of_the_cores(tmp_path: Path, cores: int, cpu_max: str | None, threads: int):
+    limit = tmp_path / "cpu.max"
+    if cpu_max is not None:
+        limit.write_text(cpu_max)
+    assert hashing_threads(cores, limit) == threads
 
 
 async def test_the_pool_hashes_and_checks():

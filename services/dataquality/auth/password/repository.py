@@ -1,6 +1,6 @@
 """SQL of changing one's own password."""
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, not_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.auth.rights.stamps import void_user
@@ -10,9 +10,13 @@ from dataquality.model import User
 users = User.__table__
 
 
-async def replace(connection: AsyncConnection, user_id: int, checked: str, stored: str) -> bool:
-    """Store another hash; False if by now the stored one is not `checked` any more."""
+async def replace(
+    connection: AsyncConnection, user_id: int, checked: str, stored: str, locked: ColumnElement[bool] | None = None
+) -> bool:
+    """Store another hash; False if by now the stored one is not `checked` any more, or the user is `locked`."""
     statement = update(User).where(User.id == user_id, User.password == checked)
+    if locked is not None:
+        statement = statement.where(not_(locked))
     statement = statement.values(password=stored, failed_login_attempts=0, last_failed_login_at=None)
     return (await connection.execute(statement)).rowcount == 1
 

@@ -1,6 +1,5 @@
 """Changing one's own password."""
 
-from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +16,6 @@ from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
 from dataquality.core.context import Context
 from dataquality.core.errors import Refused, Unauthorized
-from dataquality.core.session import after_commit
 from dataquality.model import utc_now
 
 
@@ -35,10 +33,9 @@ async def change(
     False for a wrong current password, which counts as a failed sign-in; the session must be committed all the same.
     """
     user = await _user(context, caller)
-    attempt = Attempt(address, user.username)
-    await parts.limits.require_below(attempt)
-    if not await _is_right(context, parts, session, caller, user, wanted.current_password):
-        after_commit(session, partial(parts.limits.count, attempt))
+    async with parts.limits.place(Attempt(address, user.username)) as place:
+        place.failed = not await _is_right(context, parts, session, caller, user, wanted.current_password)
+    if place.failed:
         return False
     if wanted.new_password == wanted.current_password:
         raise Refused("The new password must differ from the current one.", {"new_password": "must differ"})
@@ -46,7 +43,7 @@ async def change(
     new = await parts.passwords.hash(wanted.new_password)
     connection = await session.connection()
     await sessions.lock_owner(connection, caller.id)
-    if not await repository.replace(connection, caller.id, user.password, new):
+    if not await repository.replace(connection, caller.id, user.password, new, lock.locked(context.settings)):
         return False
     await repository.forget_first_password(connection, caller.id)
     await sessions.revoke_others(connection, caller.id, family, utc_now())

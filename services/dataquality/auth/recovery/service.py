@@ -50,9 +50,8 @@ class Recovery:
         """Mail a reset token to the user named, if there is one. Raises TooManyRequests where too many were asked."""
         after_commit(self.session, partial(wait_out, time.monotonic()))
         # Every request counts: each may fill somebody's mailbox.
-        attempt = Attempt(self.address, kind="recovery")
-        await self.parts.limits.require_below(attempt)
-        await self.parts.limits.count(attempt)
+        async with self.parts.limits.place(Attempt(self.address, kind="recovery")) as place:
+            place.failed = True
         await self._mail_token(Purpose.PASSWORD, letters.password_recovery, lost, await self._named(lost))
 
     async def lost_factor(self, lost: TwoFactorLost) -> bool:
@@ -62,11 +61,10 @@ class Recovery:
         """
         after_commit(self.session, partial(wait_out, time.monotonic()))
         # By what was given: counting by the user would tell whose an e-mail is.
-        attempt = Attempt(self.address, lost.username or lost.email)
-        await self.parts.limits.require_below(attempt)
-        user = await self._named(lost)
-        if not await self._is_right(user, lost.password):
-            await self.parts.limits.count(attempt)
+        async with self.parts.limits.place(Attempt(self.address, lost.username or lost.email)) as place:
+            user = await self._named(lost)
+            place.failed = not await self._is_right(user, lost.password)
+        if place.failed:
             return False
         await self._mail_token(Purpose.TWO_FACTOR, letters.two_factor_recovery, lost, user)
         return True
@@ -104,13 +102,19 @@ class Recovery:
         async with self.context.database.reading() as connection:
             return await repository.user_named(connection, lost)
 
+    async def _by_id(self, user_id: int) -> Any | None:
+        async with self.context.database.reading() as connection:
+            return await repository.user_by_id(connection, user_id)
+
     async def _is_right(self, user: Any | None, password: str) -> bool:
         # As at sign-in: a check each time, of a hash that nothing fits where the user is unknown or locked.
         settings = self.context.settings
         if user is None or lock.is_locked(user, settings):
             return await self.parts.passwords.verify(self.parts.no_password, password)
         if await self.parts.passwords.verify(user.password, password):
-            return True
+            # Passwords that were guessed at the same moment may have locked the account meanwhile.
+            now = await self._by_id(user.id)
+            return now is not None and not lock.is_locked(now, settings)
         await lock.count_failure(self.session, user.id, settings)
         return False
 
@@ -128,8 +132,7 @@ class Recovery:
 
     async def _owner(self, claims: ResetClaims) -> Any:
         """The user's row, if all is still as it was when the token was made."""
-        async with self.context.database.reading() as connection:
-            user = await repository.user_by_id(connection, claims.user_id)
+        user = await self._by_id(claims.user_id)
         if user is None or tokens.fingerprint(self.parts.reset_key, user) != claims.fingerprint:
             raise tokens.void()
         return user

@@ -96,9 +96,13 @@ async def accept_user(
     return (await connection.execute(statement)).rowcount == 1
 
 
-async def enrol(connection: AsyncConnection, user_id: int, checked: str, secret: str) -> bool:
-    """Store a user's first second factor; False if by now there is one, or the hash is not `checked`."""
-    statement = update(User).where(User.id == user_id, User.password == checked, User.otp_secret.is_(None))
+async def enrol(
+    connection: AsyncConnection, user_id: int, checked: str, locked: ColumnElement[bool], secret: str
+) -> bool:
+    """Store a user's first second factor; False if by now there is one, the user is locked, or the hash differs."""
+    statement = update(User).where(
+        User.id == user_id, User.password == checked, User.otp_secret.is_(None), not_(locked)
+    )
     return (await connection.execute(statement.values(otp_secret=secret, otp_last_counter=None))).rowcount == 1
 
 

@@ -4,6 +4,8 @@
 returned and not raised.
 """
 
+from typing import Any
+
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -28,24 +30,35 @@ log = structlog.stdlib.get_logger(__name__)
 async def sign_in_node(
     context: Context, parts: AuthParts, session: AsyncSession, login: NodeLogin, address: Address | None
 ) -> Tokens:
-    """Tokens for a known key, however many wrong ones came from the same address.
+    """Tokens for a known key, however many wrong ones came from the same address: see `_node_of_key`.
 
     Raises Unauthorized for an unknown one: the node then ends for good. Raises TooManyRequests after too many of them.
     """
     key_id = api_key_id(login.api_key, parts.api_key_pepper)
-    async with context.database.reading() as connection:
-        node = await repository.node_by_key_id(connection, key_id)
-    if node is None or (node.api_key_hash and not await parts.passwords.verify(node.api_key_hash, login.api_key)):
-        attempt = Attempt(address)
-        await parts.limits.require_below(attempt)
-        await parts.limits.count(attempt)
-        raise Unauthorized("No node has this API key. Ask your administrator for the right one.")
+    node = await _node_of_key(context, parts, key_id, login.api_key, address)
     connection = await session.connection()
     await repository.saw(connection, node.id, utc_now(), address)
     await sessions.forget_oldest_of_node(connection, node.id)
     refresh = token_key(context).issue(node.id, "node", "refresh", None, session=key_id)
     sign_in = await sessions.remember(connection, node.id, key_id, refresh)
     return Tokens("node", node.id, _node_access(context, node.id, key_id, sign_in), refresh.text)
+
+
+async def _node_of_key(context: Context, parts: AuthParts, key_id: str, api_key: str, address: Address | None) -> Any:
+    """The node's row. Raises as `sign_in_node`.
+
+    Keys that were made at random cannot be guessed, and get in beside any number of wrong ones: a node shares its
+    address with others of its hospital. Keys that a person chose are held to the limit, as passwords are.
+    """
+    async with context.database.reading() as connection:
+        node = await repository.node_by_key_id(connection, key_id)
+    if node is not None and node.api_key_hash is None:
+        return node
+    async with parts.limits.place(Attempt(address)) as place:
+        place.failed = node is None or not await parts.passwords.verify(node.api_key_hash, api_key)
+    if place.failed:
+        raise Unauthorized("No node has this API key. Ask your administrator for the right one.")
+    return node
 
 
 async def refresh_node(context: Context, claims: IdentityClaims, presented: str) -> Tokens | None:

@@ -59,11 +59,11 @@ async def sign_in(
 ) -> Outcome:
     """Tokens, or what stands in their way. Raises TooManyRequests where there were too many failures before."""
     started = time.monotonic()
-    attempt = Attempt(address, login.username)
-    await parts.limits.require_below(attempt)
-    outcome = await _SignIn(context, parts, session, login, address).outcome()
+    async with parts.limits.place(Attempt(address, login.username)) as place:
+        outcome = await _SignIn(context, parts, session, login, address).outcome()
+        place.failed = isinstance(outcome, Refused)
     if isinstance(outcome, Refused):
-        after_commit(session, partial(_end_refusal, parts, attempt, started))
+        after_commit(session, partial(wait_out, started))
     return outcome
 
 
@@ -115,15 +115,15 @@ class _SignIn:
             return await self._enrol(user)
         code = self.login.code
         if not code:
-            return CodeWanted()
+            return _WRONG if await self._is_locked_by_now(user) else CodeWanted()
         counter = twofactor.counter_of(user.otp_secret, code, utc_now())
         if counter is None or counter <= (user.otp_last_counter or 0):
             return await self._fail(user, _WRONG_CODE)
         return await self._accept(user, UsedCode(user.otp_secret, counter))
 
     async def _enrol(self, user: Any) -> Enrolment | None:
-        secret = twofactor.new_secret()
-        if not await repository.enrol(await self.session.connection(), user.id, user.password, secret):
+        secret, locked = twofactor.new_secret(), lock.locked(self.context.settings)
+        if not await repository.enrol(await self.session.connection(), user.id, user.password, locked, secret):
             return None
         await record(self.session, None, "two_factor_enrolled", "user", user.id)
         await notices.tell(self.session, self.context.settings, user.id, letters.two_factor_changed)
@@ -140,11 +140,12 @@ class _SignIn:
         await repository.saw(connection, user.id, utc_now(), self.address)
         return await tokens_of(self.context, connection, user.id, sessions.new_family())
 
+    async def _is_locked_by_now(self, user: Any) -> bool:
+        # Passwords that were guessed at the same moment may have locked the account: then nothing is told of this one.
+        async with self.context.database.reading() as connection:
+            now = await repository.user_by_id(connection, user.id)
+        return now is None or lock.is_locked(now, self.context.settings)
+
     async def _fail(self, user: Any, refused: Refused) -> Refused:
         await lock.count_failure(self.session, user.id, self.context.settings)
         return refused
-
-
-async def _end_refusal(parts: AuthParts, attempt: Attempt, started: float) -> None:
-    await parts.limits.count(attempt)
-    await wait_out(started)

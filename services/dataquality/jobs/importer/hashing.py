@@ -1,15 +1,17 @@
-"""Slow hashes of passwords and of API keys that are no random UUIDs: made beforehand, on all cores."""
+"""Slow hashes of passwords and of API keys that are no random UUIDs: made beforehand, at a low priority."""
 
+import os
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from os import cpu_count
 
 from dataquality.core.keys import needs_slow_hash
-from dataquality.core.passwords import hash_password
+from dataquality.core.passwords import hash_password, hashing_threads
 from dataquality.jobs.importer.plan import Plan
 from dataquality.jobs.importer.progress import Progress
 
+_NICENESS = 10
 _HashByName = dict[str, str]
 _NO_PASSWORD = ""
 
@@ -38,8 +40,14 @@ class Hashes:
 
 
 def _hash(kind: str, wanted: _HashByName, hashes: _HashByName, progress: Progress) -> None:
-    with ThreadPoolExecutor(cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(hashing_threads(), initializer=_give_way) as pool:
         running = {pool.submit(hash_password, secret): name for name, secret in wanted.items()}
         for done, future in enumerate(as_completed(running), start=1):
             hashes[running[future]] = future.result()
             progress.step(kind, done, len(wanted))
+
+
+def _give_way() -> None:
+    """Let this thread have only what the others leave: a server that hashes for sign-ins may run beside the import."""
+    # Linux gives each thread a priority of its own.
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
