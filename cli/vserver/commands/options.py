@@ -168,8 +168,4 @@ def again(
     command: Literal["status", "stop", "import", "export", "start", "files", "attach"], instance: "Instance"
 ) -> str:
     """The command line of another command for the same instance."""
-    import shlex
-
-    which = f"--config {shlex.quote(str(instance.configuration))}" if instance.digest else f"--name {instance.name}"
-    level = " --user" if instance.scope == "user" else ""
-    return f"vserver {command} {which} -e {instance.environment}{level}"
+    return f"vserver {command} {instance.options}"

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,12 @@ class Instance:
     """All that must survive; a relative SQLite path starts here."""
     log_folder: Path
     log_file: Path
+
+    @property
+    def options(self) -> str:
+        """The options with which a command means this instance."""
+        which = f"--config {shlex.quote(str(self.configuration))}" if self.digest else f"--name {self.name}"
+        return f"{which} -e {self.environment}{' --user' if self.scope == 'user' else ''}"
 
     @property
     def run_folder(self) -> Path:

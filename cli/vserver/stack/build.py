@@ -20,11 +20,14 @@ from vserver.stack.plan import (
     Published,
     PythonModule,
     Redis,
+    SecretGuard,
     SecretPlan,
     TcpEndpoint,
     UnixEndpoint,
     instances_of,
 )
+from vserver.stack.secret_table import NEW_ONE, OWN_PASSWORD
+from vserver.stack.secrets import guard_for_migration
 from vserver.stack.site import Site
 
 if TYPE_CHECKING:
@@ -35,16 +38,14 @@ if TYPE_CHECKING:
 _READS: dict[Kind, tuple[str, ...]] = {
     "postgres": ("postgres_password",),
     "redis": ("redis.conf",),
-    "migrate": ("database_url", "redis_url", "api_key_pepper", "service_key"),
+    "migrate": ("database_url", "redis_url"),
     "auth": ("database_url", "redis_url", "jwt_secret_key", "service_key", "api_key_pepper", "reset_key"),
     "entity": ("database_url", "redis_url", "jwt_secret_key", "service_key", "api_key_pepper"),
     "dispatch": ("database_url", "redis_url", "jwt_secret_key", "service_key"),
     "worker": ("database_url", "redis_url", "service_key"),
     "beat": ("database_url", "redis_url"),
 }
-"""Each component reads what it needs and no more."""
-
-_GENERATED = ("jwt_secret_key", "service_key", "api_key_pepper", "reset_key", "redis_password")
+"""Each component reads what it needs and no more. `migrate` holds all that was made against their fingerprints."""
 
 _REDIS_CONF = """\
 bind {bind}
@@ -74,6 +75,8 @@ class Overrides:
     port: int | None = None
     ip: str | None = None
     image: str | None = None
+    can_renew: bool = True
+    """Whether `vserver secret renew` reaches the instance."""
 
 
 def build_plan(
@@ -82,10 +85,12 @@ def build_plan(
     """The plan of an instance. Raises `CommandError` where its configuration cannot run at this site."""
     said = overrides or Overrides()
     published = Published(said.ip or environment.ip, said.port or environment.port)
+    renew = f"vserver secret renew {{names}} {instance.options}" if said.can_renew else ""
+    secrets = _secrets(environment, site, str(instance.secrets_folder), renew)
     return Plan(
         instance=instance.id,
-        components=_Components(instance, environment, site, published).all(),
-        secrets=_secrets(environment, site),
+        components=_Components(instance, environment, site, published, secrets).all(),
+        secrets=secrets,
         image=said.image or environment.server_image,
         configuration=str(instance.configuration),
         data_folder=str(instance.data_folder),
@@ -101,6 +106,7 @@ class _Components:
     environment: "Environment"
     site: Site
     published: Published
+    secrets: SecretPlan
 
     def all(self) -> tuple[Component, ...]:
         """In the order in which they start."""
@@ -150,8 +156,8 @@ class _Components:
         return Component(
             name="migrate",
             program=PythonModule("dataquality.jobs.migrate"),
-            environment=self._environment("migrate"),
-            secrets=_READS["migrate"],
+            environment=self._environment("migrate") | {"DATAQUALITY_SECRETS_GUARD": guard_for_migration(self.secrets)},
+            secrets=(*_READS["migrate"], *self.secrets.generated),
             needs=needs,
             once=True,
         )
@@ -321,10 +327,10 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _secrets(environment: "Environment", site: Site) -> SecretPlan:
+def _secrets(environment: "Environment", site: Site, where: str, renew: str) -> SecretPlan:
     redis = site.store("redis")
     given: dict[str, str] = {}
-    generated: list[str] = [*_GENERATED]
+    generated = [name for name in NEW_ONE if name != OWN_PASSWORD or environment.uri is None]
     derived = {
         "redis_url": f"redis://:{{redis_password}}@{redis.host}:{redis.port}/0",
         "redis.conf": _REDIS_CONF.format(bind=site.redis_bind, port=redis.port),
@@ -335,9 +341,17 @@ def _secrets(environment: "Environment", site: Site) -> SecretPlan:
     if environment.uri is not None:
         given["database_url"] = _database_url(environment.uri.get_secret_value(), site)
     else:
-        generated.append("postgres_password")
         derived["database_url"] = _own_database_url(Postgres(), site)
-    return SecretPlan(tuple(generated), given, derived)
+    guard = SecretGuard(_database_file(environment, site), where, renew)
+    return SecretPlan(tuple(generated), given, derived, guard)
+
+
+def _database_file(environment: "Environment", site: Site) -> str | None:
+    """A file that shows that the database exists; None where only the database itself can say."""
+    if environment.uri is None:
+        return site.own_database
+    uri = environment.uri.get_secret_value()
+    return site.sqlite_file(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
 def _own_database_url(postgres: Postgres, site: Site) -> str:

@@ -134,6 +134,18 @@ class Component:
 
 
 @dataclass(frozen=True)
+class SecretGuard:
+    """How damaged secrets are noticed, and what the operator is told about them."""
+
+    database: str | None
+    """A file that exists once the database does, as the secrets job sees it; None for a database of others."""
+    where: str
+    """The folder of the kept secrets, as the operator sees it."""
+    renew: str
+    """The command that makes new ones, with `{names}` in it; empty where there is none."""
+
+
+@dataclass(frozen=True)
 class SecretPlan:
     """Which secrets exist, and how those that depend on others are written."""
 
@@ -143,6 +155,8 @@ class SecretPlan:
     """From the configuration; they win over kept ones. Never printed (see `__repr__`)."""
     derived: Mapping[str, str]
     """Name to template, e.g. `redis://:{redis_password}@redis:6379/0`; not kept; a given or kept one wins."""
+    guard: SecretGuard | None = None
+    """None: nobody looks whether what is kept is whole."""
 
     def __repr__(self) -> str:
         return f"SecretPlan(generated={self.generated!r}, given={sorted(self.given)!r})"

@@ -4,13 +4,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
+from vserver.errors import CommandError
 from vserver.stack.files import write_private
 from vserver.stack.plan import Plan, SecretPlan
+from vserver.stack.secret_table import NEW_ONE
 
 SECRETS_MODULE = "dataquality.jobs.secrets"
 KEPT = "secrets"
 """Below the data folder: the secrets that were generated or given, and so must survive."""
+
+REFUSED = 4
+"""The exit code of the secrets job and of the migration where the secrets are damaged."""
 
 _GIVEN = ".given.json"
 
@@ -58,6 +64,7 @@ def _once_given(kept: Path) -> set[str]:
 
 def specification(plan: Plan, readers: Mapping[str, Reader], folders: Sequence[Owned] = ()) -> str:
     """The `--spec` of the secrets job; holds names and templates, never a secret."""
+    guard = plan.secrets.guard
     return json.dumps(
         {
             "generated": plan.secrets.generated,
@@ -73,5 +80,31 @@ def specification(plan: Plan, readers: Mapping[str, Reader], folders: Sequence[O
                 if component.secrets and (reader := readers.get(component.name))
             ],
             "folders": [{"folder": str(owned.folder), "uid": owned.uid, "gid": owned.gid} for owned in folders],
+            **({"guard": {"database": guard.database, **_advice(plan.secrets)}} if guard else {}),
         }
     )
+
+
+def guard_for_migration(secrets: SecretPlan) -> str:
+    """What the migration needs to hold the secrets against their fingerprints; no secret."""
+    return json.dumps({"names": secrets.generated, **_advice(secrets)})
+
+
+def refusal(said: Sequence[str]) -> CommandError | None:
+    """The last refusal among a job's lines as an error of ours; None where there is none."""
+    starts = [number for number, line in enumerate(said) if line.startswith("error: ")]
+    if not starts:
+        return None
+    message, _, hint = "\n".join(said[starts[-1] :]).partition("\nhint: ")
+    return CommandError(message.removeprefix("error: "), hint.strip().partition("\n")[0] or None)
+
+
+def _advice(secrets: SecretPlan) -> dict[str, Any]:
+    """What a refusal tells the operator."""
+    guard = secrets.guard
+    return {
+        "where": guard.where if guard else "",
+        "renew": guard.renew if guard else "",
+        "shuts_out": {name: NEW_ONE[name] for name in secrets.generated if name in NEW_ONE},
+        "configured": [name for name in secrets.generated if name in secrets.given],
+    }

@@ -48,6 +48,11 @@ class Site(Protocol):
         """The full path of a SQLite file as a component sees it. Raises `CommandError` where it cannot."""
         ...
 
+    @property
+    def own_database(self) -> str:
+        """A file that exists once the stack's own Postgres has its database, as the secrets job sees it."""
+        ...
+
     def external(self, uri: str) -> str:
         """An outside database's address as a component reaches it. Raises `CommandError` where it cannot."""
         ...
@@ -97,6 +102,11 @@ class LocalSite:
     def sqlite_file(self, path: str) -> str:
         """A relative path is relative to the instance's data folder."""
         return str(self.data_folder / path)
+
+    @property
+    def own_database(self) -> str:
+        """In the folder that Postgres works in."""
+        return str(self.data_folder / "postgres" / "PG_VERSION")
 
     def external(self, uri: str) -> str:
         """An outside database is reached as it is named."""
@@ -154,6 +164,11 @@ class ComposeSite:
                 ExitCode.USAGE,
             )
         return str(PurePosixPath("/data") / inside.as_posix())
+
+    @property
+    def own_database(self) -> str:
+        """In Postgres' volume, which the secrets job sees too."""
+        return "/database/PG_VERSION"
 
     def external(self, uri: str) -> str:
         """A loopback address would be the container itself."""

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -104,6 +104,8 @@ class Settings(BaseSettings):
     """None: no mail can be sent."""
     support_email: str = "support@dataquality.ai"
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
+    secrets_guard: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Of the migration: the secrets that the database knows by a fingerprint, and what a refusal tells the operator."""
 
     @property
     def number(self) -> int:

@@ -1,13 +1,15 @@
 """Brings the database to this version's schema and seeds it: `python -m dataquality.jobs.migrate [--check]`.
 
 Many may start at once: one works, the others wait for it and find nothing left to do. All happens in one
-transaction, so a failure leaves the database as it was. Exits 0 when the database is ready, else 1.
+transaction, so a failure leaves the database as it was. Exits 0 when the database is ready, 4 where the secrets are not
+those that it knows, else 1.
 """
 
 import argparse
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from dataquality.core.logs import set_up_logging
 from dataquality.core.passwords import hash_password
 from dataquality.core.settings import MissingSecret, settings_from_environment
+from dataquality.jobs.known_secrets import SecretsOnHand, secrets_on_hand
 from dataquality.jobs.reading import reading_engine, sync_url
+from dataquality.jobs.secret_files import REFUSED, SecretsRefusedError
 from dataquality.jobs.seed import Seeded, root_password_is_default, seed
 from dataquality.model import Base
 from dataquality.model.migrations import current_revision, known_revisions, upgrade_to_head
@@ -27,7 +31,8 @@ log = logging.getLogger("dataquality.jobs.migrate")
 
 WAIT_SECONDS = 60
 """How long to wait for the database to answer, and then for another migration to end."""
-_REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "is not permitted to log in")
+_WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - an answer of Postgres
+_REFUSALS = (_WRONG_PASSWORD, "no pg_hba.conf entry", "is not permitted to log in")
 """In what Postgres answers when waiting helps nothing; the library gives no code for what fails in connecting."""
 
 # Any number will do, if nobody else takes it: the advisory lock that migrations share.
@@ -40,6 +45,10 @@ class CannotMigrate(RuntimeError):
     """The database cannot be brought to this version's schema; says why, and what to do."""
 
 
+class PasswordRefused(CannotMigrate):
+    """The database does not take the password."""
+
+
 @dataclass(frozen=True)
 class Migrated:
     """What was done."""
@@ -48,6 +57,8 @@ class Migrated:
     after: str
     seeded: Seeded
     root_password_is_default: bool
+    changed_secrets: Sequence[str] = ()
+    """Those of the configuration that are others than before."""
 
     def __str__(self) -> str:
         if self.before == self.after:
@@ -55,15 +66,18 @@ class Migrated:
         return f"The database went from {self.before or 'empty'} to revision {self.after}; {self.seeded}."
 
 
-def migrate(url: str | URL, wait_seconds: float = WAIT_SECONDS) -> Migrated:
-    """Wait for the database, upgrade it and seed it. Raises CannotMigrate."""
+def migrate(url: str | URL, wait_seconds: float = WAIT_SECONDS, on_hand: SecretsOnHand = SecretsOnHand()) -> Migrated:
+    """Wait for the database, upgrade it and seed it. Raises CannotMigrate.
+
+    Raises SecretsRefusedError before anything is changed, where the secrets on hand are not those that it knows.
+    """
     engine = migration_engine(url)
     try:
         _make_file(engine.url)
         wait_for_database(engine, wait_seconds)
         with engine.begin() as connection:
             lock_database(connection, wait_seconds)
-            return _migrate_locked(connection)
+            return _migrate_locked(connection, on_hand)
     except DBAPIError as error:
         raise CannotMigrate(
             f"The migration failed, and nothing was changed: {_first_line(error)}. "
@@ -113,7 +127,9 @@ def wait_for_database(engine: Engine, seconds: float) -> None:
                 return
         except OperationalError as error:
             if any(refusal in str(error.orig) for refusal in _REFUSALS):
-                raise CannotMigrate(_refused(engine.url, error)) from error
+                is_password = _WRONG_PASSWORD in str(error.orig)
+                kind = PasswordRefused if is_password else CannotMigrate
+                raise kind(_refused(engine.url, error)) from error
             left = deadline - time.monotonic()
             if left <= 0:
                 raise CannotMigrate(_unreachable(engine.url, error, seconds)) from error
@@ -121,15 +137,17 @@ def wait_for_database(engine: Engine, seconds: float) -> None:
             time.sleep(min(_RETRY_SECONDS, left))
 
 
-def _migrate_locked(connection: Connection) -> Migrated:
+def _migrate_locked(connection: Connection, on_hand: SecretsOnHand) -> Migrated:
     before = current_revision(connection)
+    on_hand.check(connection)
     _refuse_unknown(before)
     if before is None:
         _refuse_foreign(connection)
     upgrade_to_head(connection)
     seeded = seed(connection, hash_password)
+    changed = on_hand.record(connection)
     _check_foreign_keys(connection)
-    return Migrated(before, known_revisions()[0], seeded, root_password_is_default(connection))
+    return Migrated(before, known_revisions()[0], seeded, root_password_is_default(connection), changed)
 
 
 def lock_database(connection: Connection, seconds: float) -> None:
@@ -239,7 +257,13 @@ def main(arguments: list[str] | None = None) -> int:
     set_up_logging(settings)
     try:
         url = settings.database_url
-        last_line = f"The database is at revision {check(url)}." if only_check else _migrate_and_warn(url)
+        if only_check:
+            last_line = f"The database is at revision {check(url)}."
+        else:
+            last_line = _migrate_and_warn(url, secrets_on_hand(settings))
+    except SecretsRefusedError as refused:
+        sys.stderr.write(f"{refused}\n")
+        return REFUSED
     except (CannotMigrate, MissingSecret) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -247,10 +271,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _migrate_and_warn(url: str) -> str:
-    done = migrate(url)
+def _migrate_and_warn(url: str, on_hand: SecretsOnHand) -> str:
+    try:
+        done = migrate(url, on_hand=on_hand)
+    except PasswordRefused as error:
+        raise (on_hand.refused_password() or error) from None
     if done.root_password_is_default:
         log.warning("The user root still has its first password, which everybody knows. Log in and change it.")
+    for name in done.changed_secrets:
+        effect = on_hand.advice.shuts_out.get(name, "shuts out nobody")
+        log.warning("The configuration gives another %s than before: a new one %s.", name, effect)
     return str(done)
 
 

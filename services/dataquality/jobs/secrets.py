@@ -7,11 +7,14 @@
     {"generated": ["redis_password"],
      "derived": {"redis_url": "redis://:{redis_password}@redis:6379/0"},
      "readers": [{"folder": "/secrets/auth", "uid": 10001, "gid": 10001, "names": ["redis_url"]}],
-     "folders": [{"folder": "/data", "uid": 10001, "gid": 10001}]}
+     "folders": [{"folder": "/data", "uid": 10001, "gid": 10001}],
+     "guard": {"database": "/data/postgres/PG_VERSION", "where": "/srv/hospital/secrets", "renew": "...", ...}}
 
 A kept file wins over a derived template. `folders` are made where they are missing, and taken from root alone;
-with uid or gid null an owner is left as it is. Standard library only: it runs before anything else does, and
-without a network.
+with uid or gid null an owner is left as it is. `guard` says where the instance's database is seen to exist, and what
+a refusal tells the operator: a secret is made only for a database that is not there yet, and nothing is laid out from
+files that are damaged (exit code 4). Standard library only: it runs before anything else does, and without a network
+(but for asking a database of others whether it is new).
 """
 
 import argparse
@@ -21,10 +24,13 @@ import re
 import secrets
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+
+from dataquality.jobs import secret_files
+from dataquality.jobs.secret_files import REFUSED, Advice, Known, SecretsRefusedError
 
 SECRET_BYTES = 32
 """43 URL-safe characters: as strong as the HMAC-SHA-256 that some of them key."""
@@ -55,6 +61,15 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Guard:
+    """How damaged secrets are noticed, and what is said of them."""
+
+    database: Path | None
+    """A file that exists once the database does; None: ask the database itself, at the kept `database_url`."""
+    advice: Advice
+
+
+@dataclass(frozen=True)
 class Spec:
     """What to make and for whom."""
 
@@ -62,6 +77,7 @@ class Spec:
     derived: Mapping[str, str] = field(default_factory=dict[str, str])
     readers: tuple[Reader, ...] = ()
     folders: tuple[Owner, ...] = ()
+    guard: Guard | None = None
 
 
 def parse_spec(text: str) -> Spec:
@@ -73,6 +89,7 @@ def parse_spec(text: str) -> Spec:
             derived=dict(raw.get("derived", {})),
             readers=tuple(Reader(_owner(item), tuple(item["names"])) for item in raw.get("readers", ())),
             folders=tuple(_owner(item) for item in raw.get("folders", ())),
+            guard=_guard(raw["guard"]) if raw.get("guard") else None,
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SecretsError(f"--spec is not a specification of secrets ({type(error).__name__}: {error})") from error
@@ -83,10 +100,17 @@ def parse_spec(text: str) -> Spec:
 
 
 def lay_out(kept: Path, spec: Spec) -> None:
-    """Make what is missing in `kept`, then write each reader's files. Safe to repeat, and twice at once."""
+    """Make what a new instance lacks in `kept`, then write each reader's files. Safe to repeat, and twice at once.
+
+    Raises SecretsRefusedError where what is kept is damaged.
+    """
     kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if spec.guard:
+        check(kept, spec.generated, spec.guard)
     for name in spec.generated:
         _generate(kept, name)
+    if spec.guard:
+        remember(kept, spec.generated, spec.guard.advice.configured)
     wanted = {name for reader in spec.readers for name in reader.names}
     found = {name: _value(kept, name, spec.derived) for name in wanted}
     values = {name: value for name, value in found.items() if value is not None}
@@ -99,6 +123,48 @@ def lay_out(kept: Path, spec: Spec) -> None:
             _give(owner.folder, owner.uid, owner.gid)
     for reader in spec.readers:
         _write_reader(reader, values)
+
+
+def check(kept: Path, names: Sequence[str], guard: Guard) -> None:
+    """Raise SecretsRefusedError where secrets are damaged, or missing though the database exists."""
+    is_missing = any(not (kept / name).exists() for name in names)
+    # Asked only where something is missing: else nothing will be made.
+    exists = is_missing and _database_exists(kept, guard.database)
+    found = secret_files.damages(kept, names, guard.advice, database_exists=exists)
+    if found:
+        raise SecretsRefusedError(found, guard.advice)
+
+
+def remember(kept: Path, names: Sequence[str], anew: Collection[str] = ()) -> None:
+    """Note the fingerprints of secrets that are not known yet, and again those of `anew` that have changed."""
+    known = secret_files.load_known(kept)
+    stale = set(secret_files.changed(kept, [name for name in names if name in anew]))
+    values = {name: _value(kept, name, {}) or "" for name in names if name not in known or name in stale}
+    if values:
+        text = secret_files.known_as_text(known | {name: Known.of(name, value) for name, value in values.items()})
+        owner = kept.stat()
+        _write_aside(kept, text, 0o600, owner.st_uid, owner.st_gid).replace(kept / secret_files.KNOWN)
+
+
+def _database_exists(kept: Path, file: Path | None) -> bool:
+    if file is not None:
+        return file.exists() and file.stat().st_size > 0
+    from dataquality.jobs.known_secrets import holds_data
+
+    url = _value(kept, "database_url", {})
+    if url is None:
+        raise SecretsError(f"{kept}: no value for database_url")
+    try:
+        return holds_data(url)
+    except Exception as error:
+        raise SecretsError(
+            "a secret is missing, and the database cannot be asked whether it is new "
+            f"({type(error).__name__}): see that it runs and that `uri` is right"
+        ) from error
+
+
+def _guard(raw: Mapping[str, Any]) -> Guard:
+    return Guard(Path(raw["database"]) if raw.get("database") else None, Advice.parse(raw))
 
 
 def _owner(raw: Mapping[str, Any]) -> Owner:
@@ -123,6 +189,8 @@ def _generate(kept: Path, name: str) -> None:
 def _value(kept: Path, name: str, derived: Mapping[str, str]) -> str | None:
     try:
         return (kept / name).read_text(encoding="utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SecretsError(f"{kept / name} is not text (UTF-8): put it back from a backup") from None
     except FileNotFoundError:
         template = derived.get(name)
         return None if template is None else _fill(kept, name, template)
@@ -174,13 +242,16 @@ def _give(path: Path, uid: int | None, gid: int | None) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run as a program; 0, or 1 with one line that says what went wrong."""
+    """Run as a program; 0, or 1 with one line that says what went wrong, or 4 where the secrets are damaged."""
     parser = argparse.ArgumentParser(prog="python -m dataquality.jobs.secrets")
     parser.add_argument("--kept", type=Path, required=True, help="folder that keeps what was generated or given")
     parser.add_argument("--spec", required=True, help="what to make and for whom, as JSON without any secret")
     options = parser.parse_args(arguments)
     try:
         lay_out(options.kept, parse_spec(options.spec))
+    except SecretsRefusedError as refused:
+        print(refused, file=sys.stderr)  # noqa: T201
+        return REFUSED
     except (SecretsError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,79 @@ def test_a_folder_that_another_account_has_is_not_taken_from_it(kept: Path, tmp_
     given = {"folder": str(log), "uid": 10001, "gid": 10001}
     assert run(kept, spec(tmp_path / "auth", ["redis_url"], folders=[given])).returncode == 0
     assert (log.stat().st_uid, log.stat().st_gid) == (4242, 4243)
+
+
+SWAPPED = "another secret"
+GUARDED = ["jwt_secret_key", "service_key", "api_key_pepper", "reset_key", "redis_password", "postgres_password"]
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "missing": lambda _: None,
+    "empty": lambda _: b"\n",
+    "cut": lambda value: value[:30],
+    "has more than one line": lambda value: value + b"\nmore",
+    "not text": lambda value: b"\xff" + value,
+}
+
+
+def damage_file(path: Path, damage: str) -> None:
+    """Damage a secret, or put the one named `other` in its place."""
+    damaged = (path.parent / "other").read_bytes() if damage == SWAPPED else DAMAGES[damage](path.read_bytes())
+    path.unlink()
+    if damaged is not None:
+        path.write_bytes(damaged)
+
+
+@pytest.fixture
+def guarded(kept: Path, tmp_path: Path) -> dict[str, Any]:
+    """A specification of an instance whose secrets are made, and whose database exists."""
+    wanted = spec(tmp_path / "all", [*GUARDED, "other"], generated=[*GUARDED, "other"])
+    wanted["guard"] = {"database": str(tmp_path / "PG_VERSION"), "where": "/the/folder", "renew": "renew {names}"}
+    assert run(kept, wanted).returncode == 0
+    (tmp_path / "PG_VERSION").write_text("17")
+    return wanted
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, SWAPPED])
+@pytest.mark.parametrize("name", GUARDED)
+def test_a_damaged_secret_is_refused_by_name(kept: Path, guarded: dict[str, Any], name: str, damage: str) -> None:
+    damage_file(kept / name, damage)
+    answer = run(kept, guarded)
+    assert answer.returncode == 4
+    assert f"  /the/folder/{name}: {damage}" in answer.stderr
+    assert answer.stderr.count("/the/folder/") == 1, "and no other"
+    assert f"`renew {name}`" in answer.stderr
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "not text"])
+def test_damage_is_noticed_without_fingerprints(kept: Path, guarded: dict[str, Any], damage: str) -> None:
+    (kept / ".fingerprints.json").unlink()
+    damage_file(kept / "reset_key", damage)
+    answer = run(kept, guarded)
+    assert answer.returncode == 4
+    assert f"/the/folder/reset_key: {damage}" in answer.stderr
+
+
+def test_whole_secrets_without_fingerprints_are_taken(kept: Path, guarded: dict[str, Any]) -> None:
+    (kept / ".fingerprints.json").unlink()
+    assert run(kept, guarded).returncode == 0
+    assert "reset_key" in json.loads((kept / ".fingerprints.json").read_text())
+
+
+def test_secret_that_is_new_in_this_version_is_made_for_an_existing_database(
+    kept: Path, guarded: dict[str, Any]
+) -> None:
+    assert run(kept, guarded | {"generated": [*guarded["generated"], "later_password"]}).returncode == 0
+    assert len((kept / "later_password").read_text()) == 43
+
+
+def test_fingerprints_hold_no_secret_and_are_for_their_owner_alone(kept: Path, guarded: dict[str, Any]) -> None:
+    text = (kept / ".fingerprints.json").read_text()
+    assert not [name for name in GUARDED if (kept / name).read_text() in text]
+    assert mode(kept / ".fingerprints.json") == 0o600
+
+
+def test_configured_secret_may_change(kept: Path, guarded: dict[str, Any]) -> None:
+    guarded["guard"]["configured"] = ["jwt_secret_key"]
+    (kept / "jwt_secret_key").write_text("another one, chosen by the operator")
+    assert run(kept, guarded).returncode == 0
+    del guarded["guard"]["configured"]
+    assert run(kept, guarded).returncode == 0, "the new one is remembered"

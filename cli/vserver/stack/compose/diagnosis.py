@@ -11,6 +11,7 @@ from vserver.errors import CommandError, ExitCode
 from vserver.stack.compose.document import SECRETS
 from vserver.stack.compose.engine import Container, Engine
 from vserver.stack.plan import Plan, Published
+from vserver.stack.secrets import REFUSED, refusal
 
 _LOG_LINES = 12
 _WAIT_SECONDS = 300
@@ -93,6 +94,8 @@ def failure(engine: Engine, project: str, plan: Plan, said: Sequence[str]) -> Co
     containers = {one.service: one for one in engine.containers(project)}
     for name in (SECRETS, *(component.name for component in plan.components)):
         found = containers.get(name)
+        if found is not None and found.exit_code == REFUSED and (refused := refusal(engine.logs(found.name, 40))):
+            return refused
         if found is not None and (trouble := _trouble(found)):
             return _with_log(engine, found, trouble)
     last = [line.strip() for line in said if line.strip()][-3:]

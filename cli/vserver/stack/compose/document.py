@@ -55,6 +55,8 @@ _SECRETS_FOLDER = PurePosixPath("/secrets")
 _DATA = "/data"
 _LOGS = "/logs"
 _KEPT = "/kept"
+_DATABASE = "/database"
+"""Where the secrets job sees Postgres' volume, to know whether the instance is a new one."""
 
 HIDDEN = ("secrets", "run", "compose")
 """Folders of the data folder that a component must neither read nor write, though a SQLite file lies beside them."""
@@ -159,9 +161,10 @@ class _Maker:
             "user": "0:0",
             "cap_add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
             "command": ["python", "-m", "dataquality.jobs.secrets", "--kept", _KEPT, "--spec", self._specification()],
-            "network_mode": "none",
+            **self._way_to_database(),
             "volumes": [
                 _bind(self.setting.paths.kept, _KEPT),
+                *([_volume("postgres", _DATABASE, read_only=True)] if self._on_own_postgres() else []),
                 *(_bind(source, target) for source, target in self._own_folders()),
                 *(_volume(_secrets_volume(part), str(_SECRETS_FOLDER / part.name)) for part in self._readers()),
             ],
@@ -169,6 +172,14 @@ class _Maker:
             "restart": "no",
             "labels": {**self.setting.labels, "dataquality.component": SECRETS},
         }
+
+    def _way_to_database(self) -> Service:
+        """Only a database of others must be asked whether it is new: the stack's own are seen as files."""
+        return self._way_out(["outside"]) if self._outside_database() else {"network_mode": "none"}
+
+    def _way_out(self, networks: list[str]) -> Service:
+        hosts = {"extra_hosts": ["host.docker.internal:host-gateway"]} if self._outside_database() else {}
+        return {**hosts, "networks": networks}
 
     def networks(self) -> dict[str, Any]:
         """A published port, and what calls the outside, need a network with a way out."""
@@ -188,8 +199,7 @@ class _Maker:
             "environment": dict(component.environment),
             "volumes": [_bind(source, target) for source, target in self._own_folders()],
             "tmpfs": [_tmp("128m"), *self._mask()],
-            **({"extra_hosts": ["host.docker.internal:host-gateway"]} if self._outside_database() else {}),
-            "networks": self._networks(component),
+            **self._way_out(self._networks(component)),
         }
 
     def _postgres(self, program: Postgres) -> Service:
@@ -293,6 +303,9 @@ class _Maker:
 
     def _on_sqlite(self) -> bool:
         return self.plan.secrets.given.get("database_url", "").startswith(_SQLITE)
+
+    def _on_own_postgres(self) -> bool:
+        return any(part.name == "postgres" for part in self.plan.components)
 
     def _outside_database(self) -> bool:
         return "database_url" in self.plan.secrets.given and not self._on_sqlite()

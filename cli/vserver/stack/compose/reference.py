@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vserver.config.instance import configuration_at, instance_of
 from vserver.config.reader import read_environment
-from vserver.stack.build import build_plan
+from vserver.stack.build import Overrides, build_plan
 from vserver.stack.compose.context import DISTRIBUTION
 from vserver.stack.compose.document import Image, Paths, Setting, compose_document, compose_document_text
 from vserver.stack.compose.files import labels
@@ -33,8 +33,9 @@ def reference(checkout: Path) -> tuple[str, str]:
         instance_of(file, loaded.name, log_name=loaded.settings.logging.file),
         id=_PROJECT,
         configuration=Path(CONFIGURATION),
+        data_folder=Path(_FOLDER, "data"),
     )
-    plan = build_plan(instance, loaded.settings, ComposeSite(instance.data_folder))
+    plan = build_plan(instance, loaded.settings, ComposeSite(instance.data_folder), Overrides(can_renew=False))
     setting = Setting(
         project=_PROJECT,
         image=Image(f"{DISTRIBUTION}:checkout", build={"context": ".", "dockerfile": "deploy/Dockerfile"}),

@@ -13,7 +13,7 @@ from vserver.stack.local.postgres import make_database
 from vserver.stack.local.processes import MARK
 from vserver.stack.local.programs import Runtime
 from vserver.stack.plan import Component, Gateway, Plan, Postgres
-from vserver.stack.secrets import SECRETS_MODULE, Reader, keep_given, specification
+from vserver.stack.secrets import REFUSED, SECRETS_MODULE, Reader, keep_given, refusal, specification
 
 _PAUSE = 0.05
 _RUN_FILES = ("supervisor.sock", "supervisord.pid", "supervisord.conf")
@@ -53,6 +53,8 @@ def _lay_secrets(plan: Plan, place: Place, runtime: Runtime) -> None:
         text=True,
         check=False,
     )
+    if done.returncode == REFUSED and (refused := refusal(done.stderr.splitlines())):
+        raise refused
     if done.returncode != 0:
         said = done.stderr.strip().removeprefix("error: ")
         raise CommandError(f"The secrets could not be laid out: {said}", f"See that {place.data} can be written to.")

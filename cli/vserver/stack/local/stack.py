@@ -18,6 +18,7 @@ from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
 from vserver.stack.local.tail import last_lines
 from vserver.stack.plan import Component, Plan
+from vserver.stack.secrets import REFUSED, refusal
 from vserver.stack.site import STORES, Store
 
 START_SECONDS = 90
@@ -186,6 +187,8 @@ class LocalStack:
         code = laying.run_once(component, self.place, stop)
         if code is None:
             raise GivenUpError
+        if code == REFUSED and (refused := refusal(last_lines(self.place.log_of(component.name), 30))):
+            raise refused
         if code != 0:
             raise self._failure(component, f"ended with exit code {code}")
         progress(f"{component.name} is done")

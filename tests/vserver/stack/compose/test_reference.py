@@ -10,12 +10,13 @@ import pytest
 
 from support.compose import docker, require_engine
 from vserver.config.instance import find_instance
+from vserver.stack.build import Overrides, build_plan
 from vserver.stack.compose.context import DISTRIBUTION
 from vserver.stack.compose.document import Image, Setting, compose_document
-from vserver.stack.compose.driver import ComposeDriver
 from vserver.stack.compose.files import Files, labels
 from vserver.stack.compose.reference import reference
 from vserver.stack.plan import Gateway
+from vserver.stack.site import ComposeSite
 
 ROOT = Path(__file__).parents[4]
 
@@ -32,8 +33,8 @@ def test_compose_understands_both_alike_but_for_name_paths_and_image() -> None:
     require_engine()
     found = find_instance(None, ROOT / "deploy/reference.yaml", None, "system")
     files = Files(found.instance)
-    driver = ComposeDriver(found.instance, found.loaded.settings)
-    plan = driver.plan()
+    site = ComposeSite(found.instance.data_folder)
+    plan = build_plan(found.instance, found.loaded.settings, site, Overrides(can_renew=False))
     files.make_folders()
     program = plan.component("gateway").program
     assert isinstance(program, Gateway)
@@ -47,7 +48,7 @@ def test_compose_understands_both_alike_but_for_name_paths_and_image() -> None:
     committed = understood(ROOT / "compose.yaml")
     places = {
         str(files.log): "LOG", str(ROOT / ".dataquality/log"): "LOG",
-        str(files.kept): "KEPT", str(ROOT / ".dataquality/data/secrets"): "KEPT",
+        str(files.kept): "KEPT", str(ROOT / ".dataquality/data/secrets"): "KEPT", ".dataquality/data/secrets": "KEPT",
         str(files.folder / "Caddyfile"): "CADDYFILE", str(ROOT / "deploy/Caddyfile"): "CADDYFILE",
         str(ROOT / "deploy/reference.yaml"): "CONFIGURATION", "deploy/reference.yaml": "CONFIGURATION",
         found.instance.id: "PROJECT", "dataquality-reference": "PROJECT",
