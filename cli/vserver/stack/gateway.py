@@ -108,6 +108,7 @@ def _global_options(trusted_proxies: Sequence[str], log: GatewayLog) -> list[str
                 "servers {",
                 # Far above the longest address that is served: what lies between is answered in our own shape.
                 "\tmax_header_size 64KB",
+                *(f"\t{line}" for line in _TIMEOUTS),
                 # Behind a proxy that terminates TLS the client's address and scheme are what that proxy says.
                 *([f"\t{trusted}", "\ttrusted_proxies_strict"] if trusted_proxies else []),
                 "}",
@@ -117,6 +118,15 @@ def _global_options(trusted_proxies: Sequence[str], log: GatewayLog) -> list[str
     ]
 
 
+# A connection that sends no complete head of a request is closed, and so is one without a request. A body that stops
+# coming for a minute is given up by the gateway's own default (Caddy 2.11.6 and newer; an older one would not start if
+# it stood here). The rate of a body is measured by the services: one that waits for its turn must not count as slow.
+_TIMEOUTS = [
+    "timeouts {",
+    "\tread_header 10s",
+    "\tidle 2m",
+    "}",
+]
 _LEVELS = {"CRITICAL": "ERROR", "WARNING": "WARN", "NOTSET": "DEBUG"}
 
 

@@ -55,10 +55,14 @@ def _address(text: str) -> Address | None:
     return address
 
 
-async def _client(request: Request) -> Address | None:
+def address_of(request: Request, proxies: Sequence[Network]) -> Address | None:
+    """The address of the client that a request comes from; None when nobody knows."""
     peer = request.client.host if request.client else None
-    proxies = context_of(request).settings.trusted_proxies
     return client_address(peer, request.headers.getlist("x-forwarded-for"), proxies)
+
+
+async def _client(request: Request) -> Address | None:
+    return address_of(request, context_of(request).settings.trusted_proxies)
 
 
 ClientAddress = Annotated[Address | None, Depends(_client)]

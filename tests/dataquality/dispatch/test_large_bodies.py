@@ -223,6 +223,16 @@ def test_body_that_arrives_above_the_least_rate_is_taken(world: World) -> None:
     assert patch_slowly(world, path, 2 * RATE, 2.5 * WINDOW).status_code == 200
 
 
+def test_slow_upload_above_the_least_rate_passes_the_gateway(world: World) -> None:
+    [path] = results(world, 1)
+    body = answer_of(2 * MIB)
+    headers = JSON | {"Content-Length": str(len(body)), "Authorization": f"Bearer {world.sites[0].api.token}"}
+    with behind_gateway(world.services) as server:
+        content = paced(body, 2 * RATE, 5 * WINDOW)
+        answer = httpx.patch(f"{server.url}/api{path}", content=content, headers=headers, timeout=60, trust_env=False)
+    assert answer.status_code == 200
+
+
 def test_body_that_arrives_below_the_least_rate_is_cut_with_the_reason(world: World) -> None:
     [path] = results(world, 1)
     answer = patch_slowly(world, path, RATE // 2, 2.5 * WINDOW)
