@@ -1,14 +1,17 @@
 """The log under fire: what strangers send must neither hold a service up nor drive out what was written before."""
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from websockets.sync.client import connect
 
 from support.abuse.honest import honest_user_beside
 from support.abuse.stack import ATTACKER, AttackedStack
 from support.local import wait_for
+from support.services import unique
 
 _AT_ONCE = 8
 
@@ -56,3 +59,28 @@ def written_and_counted(log: str) -> int:
     """How many anonymous requests the log holds: by a line of their own, and counted."""
     lines = sum(r"\x01\x01" in line for line in log.splitlines())
     return lines + sum(int(count) for count in re.findall(r"counted, not written .*\bcount=(\d+)", log))
+
+
+def test_nothing_of_a_sockets_query_string_is_in_any_log(stack: AttackedStack) -> None:
+    secret = unique("hush")
+    host = f"127.0.0.1:{stack.port}/socket.io/?EIO=4"
+    with stack.client(source=ATTACKER) as http:
+        for query in (f"transport=polling&ticket={secret}", f"transport=polling&sid={secret}", f"transport={secret}"):
+            http.get(f"http://{host}&{query}")
+        http.post(f"http://{host}&transport=polling&sid={secret}", content="40")
+    with connect(f"ws://{host}&transport=websocket&ticket={secret}") as socket:
+        assert str(socket.recv()).startswith("0")
+    time.sleep(1)
+    logs = {path.name: path.read_text(errors="replace") for path in stack.home.folder.rglob("*.log*")}
+    assert any("Invalid session" in text for text in logs.values())
+    assert [name for name, text in logs.items() if secret in text] == []
+
+
+def test_warnings_about_strangers_connections_are_few(stack: AttackedStack) -> None:
+    before = logged(stack)
+    upgrade = {"Connection": "Upgrade", "Upgrade": "nonsense"}
+    with stack.client(source=ATTACKER) as http:
+        for _ in range(100):
+            assert http.get("/version", headers=upgrade).status_code == 200
+    time.sleep(1)
+    assert logged(stack)[len(before) :].count("Unsupported upgrade request") <= 40

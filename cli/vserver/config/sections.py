@@ -63,9 +63,13 @@ class Logging(Section):
     ] = None
     use_console: Annotated[Flag, Field(description="Also write the log to the console.")] = True
     backup_count: Annotated[Count, Field(description="Number of old log files that are kept.", examples=[5])] = 5
-    max_size: Annotated[LogSize, Field(description="Size in kB at which a new log file is begun.", examples=[1024])] = (
-        1024
-    )
+    max_size: Annotated[
+        LogSize,
+        Field(
+            description="Size in kB at which a new log file is begun. The default holds a day of a busy server.",
+            examples=[1024],
+        ),
+    ] = 51200
     format: Annotated[
         LogFormat,
         Field(

@@ -131,16 +131,22 @@ _LEVELS = {"CRITICAL": "ERROR", "WARNING": "WARN", "NOTSET": "DEBUG"}
 
 
 def _log(log: GatewayLog) -> list[str]:
-    """Without headers and query strings, which hold tokens."""
+    """Without headers and query strings, which hold tokens; short, and few of the same kind at once."""
     return [
         "log {",
         "\toutput stderr",
         f"\tlevel {_LEVELS.get(log.level, log.level)}",
+        "\tsampling {",
+        "\t\tinterval 20s",
+        "\t\tfirst 20",
+        "\t\tthereafter 1000",
+        "\t}",
         "\tformat filter {",
         f"\t\twrap {'json' if log.is_json else 'console'}",
         "\t\tfields {",
         *(f"\t\t\t{field} delete" for field in ("request>headers", "headers", "resp_headers")),
-        '\t\t\trequest>uri regexp "[?].*" ""',
+        '\t\t\trequest>uri regexp "^([^?]{0,200}).*" "$1"',
+        '\t\t\trequest>host regexp "^(.{200}).*" "$1"',
         "\t\t}",
         "\t}",
         "}",
@@ -159,6 +165,7 @@ def _every_reply() -> list[str]:
         "\t>X-Request-Id {http.request.uuid}",
         "\t>Access-Control-Allow-Origin *",
         f'\t>Access-Control-Expose-Headers "{", ".join(_READABLE)}"',
+        "\t>X-Content-Type-Options nosniff",
         "\t-Server",
         "\t-Via",
         "}",

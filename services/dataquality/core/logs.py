@@ -8,12 +8,17 @@ from typing import Any
 import structlog
 from concurrent_log_handler import ConcurrentRotatingFileHandler
 
+from dataquality.core.connection_logs import limit_libraries
 from dataquality.core.log_lines import CONTEXT, formatter
 from dataquality.core.redaction import Redactor, secrets_in
 from dataquality.core.settings import LoggingSettings, Settings
 
 _KIB = 1024
-_CHATTY = ("uvicorn", "httpx", "asyncio", "sqlalchemy", "engineio", "socketio", "kombu", "amqp")
+_CHATTY = (
+    *("uvicorn", "httpx", "asyncio", "sqlalchemy", "engineio", "socketio", "kombu", "amqp"),
+    # Without a level of its own this one adds a handler, which writes to the console past ours.
+    "engineio.server",
+)
 """Libraries that drown everything else when the whole server is asked for DEBUG; by name they can be asked."""
 _FLOORS = {"aiosqlite": logging.WARNING, "httpcore": logging.WARNING, "sqlalchemy": logging.INFO}
 """Below these they write what is sent and stored, with headers and values: the configuration refuses it by name too."""
@@ -25,6 +30,7 @@ def set_up_logging(settings: Settings) -> None:
     root.handlers[:] = _handlers(settings.logging, Redactor(secrets_in(settings.secrets)))
     root.setLevel(settings.logging.level)
     _set_levels(settings.logging)
+    limit_libraries()
     structlog.contextvars.bind_contextvars(component=settings.component)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, structlog.contextvars.merge_contextvars, _render],

@@ -29,7 +29,7 @@ class LoggingSettings(BaseModel):
     file: Path | None = None
     use_console: bool = True
     backup_count: int = 5
-    max_size: int = 1024
+    max_size: int = 51200
     format: str = "%(asctime)s - %(name)-14s - %(levelname)-8s - %(message)s"
     datefmt: str = "%Y-%m-%d %H:%M:%S"
     loggers: list[LoggerLevel] = Field(default_factory=list[LoggerLevel])

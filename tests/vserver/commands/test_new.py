@@ -75,7 +75,7 @@ class TestAtATerminal:
                 "file": "my-hospital-prod.log",
                 "use_console": True,
                 "backup_count": 5,
-                "max_size": 1024,
+                "max_size": 51200,
                 "format": "%(asctime)s - %(name)-14s - %(levelname)-8s - %(message)s",
                 "datefmt": "%Y-%m-%d %H:%M:%S",
             },

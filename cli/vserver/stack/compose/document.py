@@ -39,6 +39,8 @@ SECRETS = "secrets"
 POSTGRES_IMAGE = "postgres:17"
 REDIS_IMAGE = "redis:8"
 GATEWAY_IMAGE = "caddy:2"
+_LOG_LIMITS = {"max-size": "50m", "max-file": "6"}
+"""As much as the log file itself: a day of a busy server, see docs/operations.md."""
 PARTS_IMAGES = (POSTGRES_IMAGE, REDIS_IMAGE, GATEWAY_IMAGE)
 
 OWN_ACCOUNT = (10001, 10001)
@@ -321,7 +323,7 @@ def _hardened() -> Service:
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+        "logging": {"driver": "json-file", "options": dict(_LOG_LIMITS)},
     }
 
 

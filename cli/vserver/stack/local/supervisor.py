@@ -16,8 +16,9 @@ from vserver.stack.local.programs import without_new_privileges
 from vserver.stack.local.unix_http import UnixConnection
 from vserver.stack.plan import Component
 
-_LOG_BYTES = 5_000_000
-_OLD_LOGS = 3
+_LOG_BYTES = 50_000_000
+_OLD_LOGS = 5
+"""Together as much as the log file itself: a day of a busy server, see docs/operations.md."""
 _ANSWER_SECONDS = 30
 """One that is gone refuses at once. One that stands still, as on a starved machine, is not to be taken for gone."""
 _NEVER_GIVE_UP = 1_000_000

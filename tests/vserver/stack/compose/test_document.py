@@ -66,7 +66,7 @@ def test_no_service_has_a_right_that_it_does_not_need(services: dict[str, Any], 
     assert "mem_limit" in service
     assert service["cpu_quota"] >= service["cpu_period"]
     assert "pids_limit" in service
-    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+    assert service["logging"]["options"] == {"max-size": "50m", "max-file": "6"}
 
 
 def test_our_containers_run_as_the_account_that_owns_the_folders(tmp_path: Path) -> None:
