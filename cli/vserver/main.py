@@ -18,8 +18,8 @@ from vserver.commands.output import write_error
 from vserver.errors import CommandError, ExitCode
 
 _ORDER = (
-    "new", "start", "stop", "status", "list", "files", "attach", "shell", "import", "export", "version", "image",
-    "autostart",
+    "new", "start", "stop", "status", "list", "files", "attach", "shell", "import", "export", "user", "version",
+    "image", "autostart",
 )  # fmt: skip
 _INTERRUPTED = 130
 

@@ -43,9 +43,11 @@ EXAMPLES_NOT_RUN = {
     "vserver image show": DOCKER,
 }
 EXAMPLES_THAT_FAIL_HERE = {
-    # Without a terminal nothing is asked, and the server is there already.
+    # Without a terminal nothing is asked, there is no such file, and the server is there already.
     "vserver new": 4,
     "vserver new --name hospital -e test --user": 4,
+    "vserver user set-password root --name hospital": 4,
+    "vserver user set-password root --name hospital --password-file root-password": 4,
     "vserver new --name hospital --set description='Our server' --set port=5001 </dev/null": 1,
 }
 VARIABLES = {"JWT_SECRET": "x" * 40, "DB_PASSWORD": "secret"}

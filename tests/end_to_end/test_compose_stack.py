@@ -128,8 +128,8 @@ def service(found: dict[str, Any]) -> str:
     return found["Config"]["Labels"]["com.docker.compose.service"]
 
 
-def sign_in(address: str) -> str:
-    reply = httpx.post(f"{address}/token/user", json={"username": "root", "password": "root"}, timeout=60)
+def sign_in(address: str, password: str = "root") -> str:
+    reply = httpx.post(f"{address}/token/user", json={"username": "root", "password": password}, timeout=60)
     assert reply.status_code == 200, reply.text
     return reply.json()["access_token"]
 
@@ -443,11 +443,14 @@ def test_the_checkouts_own_compose_file_starts_where_no_secret_exists_yet(tmp_pa
     (clone / "compose.yaml").write_text(text)
     try:
         docker("compose", "-p", project, "up", "--detach", "--wait", cwd=clone)
-        assert sign_in(f"http://127.0.0.1:{port}/api")
+        first = {"username": "root", "password": "root"}
+        assert httpx.post(f"http://127.0.0.1:{port}/api/token/user", json=first, timeout=60).status_code == 401
+        docker(*(f"compose -p {project} run --rm -T migrate python -m dataquality.jobs.set_password root".split()),
+               cwd=clone, input="Quiet-Meadow-27")  # fmt: skip
         assert {service(one) for one in containers(project)} == ALL | {"secrets"}
         kept = clone / ".dataquality/data/secrets"
         assert {stat.S_IMODE(path.stat().st_mode) for path in kept.iterdir()} == {0o600}
-        token = sign_in(f"http://127.0.0.1:{port}/api")
+        token = sign_in(f"http://127.0.0.1:{port}/api", "Quiet-Meadow-27")
         docker("compose", "-p", project, "down", cwd=clone)
         docker("compose", "-p", project, "up", "--build", "--detach", "--wait", cwd=clone)
         header = {"Authorization": f"Bearer {token}"}

@@ -85,6 +85,15 @@ ABOUT: Mapping[str, About] = {
         writes="The file that is named, or standard output. Passwords and API keys are not in it.",
         exits={0: "It is written.", 1: "The database cannot be read."},
     ),
+    "user set-password": About(
+        reads="The password at the terminal (not shown), in `--password-file`, or on standard input; the database.",
+        writes="The hash of the password, the end of the user's sign-ins, and a line in the audit trail.",
+        exits={
+            0: "It is set.",
+            1: "It cannot be set: the instance was never started, or its database does not answer.",
+            4: "The password is against the rules, there is no such user, or an option is wrong; nothing was changed.",
+        },
+    ),
     "version": About(
         reads="The running server's answer at `/version`.",
         writes="Nothing.",

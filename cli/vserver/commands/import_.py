@@ -197,6 +197,7 @@ def _summary(instance: "Instance", label: str, result: Mapping[str, Any], keys: 
         *_table(counts),
         *_passwords(result),
         *keys.lines(result),
+        *_first_password(instance, result),
         "",
         "Next: sign in as one of the users, start the nodes with their API keys, and look at the server:",
         f"  {options.again('status', instance)}",
@@ -240,7 +241,14 @@ def _passwords(result: Mapping[str, Any]) -> list[str]:
     if not number:
         return []
     who = "1 new user has" if number == 1 else f"{number} new users have"
-    return [f"  {who} no password: one is set by mail (a lost password), or with `vserver shell`."]
+    return [f"  {who} no password: one is set by mail (a lost password), or with `vserver user set-password`."]
+
+
+def _first_password(instance: "Instance", result: Mapping[str, Any]) -> list[str]:
+    if not result["deleted"]:
+        return []
+    again = options.again("user set-password root", instance)
+    return ["", "The user root is new, with its first password. Set another:", f"  {again}"]
 
 
 def _warn_of_weak_passwords(output: Output, weak: Sequence[str]) -> None:

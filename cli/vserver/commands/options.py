@@ -165,7 +165,8 @@ def choose_one(question: str, choices: list[tuple[str, str]]) -> str:
 
 
 def again(
-    command: Literal["status", "stop", "import", "export", "start", "files", "attach"], instance: "Instance"
+    command: Literal["status", "stop", "import", "export", "start", "files", "attach", "user set-password root"],
+    instance: "Instance",
 ) -> str:
     """The command line of another command for the same instance."""
     return f"vserver {command} {instance.options}"

@@ -10,6 +10,7 @@ from vserver.errors import ExitCode
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance
+    from vserver.config.schema import Environment as Settings
     from vserver.stack.driver import Driver, StackStatus
 
 Ip = Annotated[
@@ -23,6 +24,10 @@ Image = Annotated[
     str | None, typer.Option("-i", "--image", metavar="IMAGE", help="Image of the server (driver compose).")
 ]
 Attach = Annotated[bool, typer.Option("--attach/--detach", help="Show the logs afterwards; Ctrl-C only detaches.")]
+
+
+_FIRST_PASSWORD = "The user root still has its first password."  # noqa: S105 - a sentence
+"""What ends the output of `migrate` while that is so."""
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +75,7 @@ def start(
             now = chosen.start(plan, output.step)
         finally:
             remember(instance, chosen)
-        _tell_started(output, instance, chosen, now)
+        _tell_started(output, instance, loaded.settings, chosen, now)
     if attach:
         from vserver.commands.attach import show_logs
 
@@ -96,7 +101,9 @@ def _tell_running(output: Output, instance: "Instance", driver: "Driver", now: "
     output.done(as_data(instance, now) | {"was_running": True}, ["It is running already.", *as_lines(instance, now)])
 
 
-def _tell_started(output: Output, instance: "Instance", driver: "Driver", now: "StackStatus") -> None:
+def _tell_started(
+    output: Output, instance: "Instance", settings: "Settings", driver: "Driver", now: "StackStatus"
+) -> None:
     from vserver.commands.status import as_data
 
     seconds = round(output.seconds, 1)
@@ -107,18 +114,26 @@ def _tell_started(output: Output, instance: "Instance", driver: "Driver", now: "
         "Log file": str(instance.log_file),
         **driver.files(),
     }
+    is_first = any(line.endswith(_FIRST_PASSWORD) for line in driver.last_lines("migrate", 1))
     output.done(
-        as_data(instance, now) | {"was_running": False, "seconds": seconds, "files": driver.files()},
+        as_data(instance, now)
+        | {"was_running": False, "seconds": seconds, "files": driver.files(), "first_password": is_first},
         [
             f"{instance.id} is running (driver {now.driver}, started in {seconds} s).",
             *table(list(places.items()), "  "),
             "",
-            "The first user is root with the password root. If nobody has changed that yet, do it now.",
-            "",
+            *(_first_password(settings) if is_first else []),
             "Next:",
+            *([f"  {options.again('user set-password root', instance)}"] if is_first else []),
             f"  {options.again('import', instance)} FILE",
             f"  {options.again('status', instance)}",
             f"  {options.again('attach', instance)}",
             f"  {options.again('stop', instance)}",
         ],
     )
+
+
+def _first_password(settings: "Settings") -> list[str]:
+    if settings.is_strict:
+        return [f"In {settings.type} the first user, root, cannot sign in before you set its password.", ""]
+    return ["Warning: the first user, root, still has the password root. Set another before others use the server.", ""]

@@ -190,6 +190,11 @@ class Environment(Section):
     ] = 2
 
     @property
+    def is_strict(self) -> bool:
+        """Whether real people or real data may be there."""
+        return self.type in _STRICT_TYPES
+
+    @property
     def server_image(self) -> str | None:
         """The image of the server, under whichever of its two keys it is named."""
         return self.image or self.images.server

@@ -78,6 +78,10 @@ class Driver(Protocol):
         """Run `python -m MODULE` at our terminal, as `run_job` runs jobs, beside a stack that runs; its exit code."""
         ...
 
+    def last_lines(self, component: ComponentName, count: int) -> list[str]:
+        """The last lines that a component of a stack that was started wrote to its console."""
+        ...
+
     def follow_logs(self, wanted: LogsWanted, on_line: OnLine) -> None:
         """Tell the lines of the logs until the stack ends. Ctrl-C is a KeyboardInterrupt, and ends nothing else."""
         ...

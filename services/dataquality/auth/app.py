@@ -52,7 +52,7 @@ async def _start(context: Context) -> None:
         log.warning("the database does not answer at the start", error=type(error).__name__)
         return
     if is_default:
-        log.warning("The user root still has its first password, which everybody knows. Log in and change it.")
+        log.warning("The user root still has its first password. Set another: `vserver user set-password root`.")
 
 
 async def _stop(context: Context) -> None:

@@ -128,7 +128,7 @@ class BodyMiddleware:
         """Who calls, if they may still call: nobody else takes the room of others."""
         claims = require_access(scope["state"]["claims"])
         try:
-            await identify(self._context, claims, f"{scope['method']} {scope['path']}")
+            await identify(self._context, claims)
         except SQLAlchemyError as error:
             raise Unavailable(
                 "The database does not answer at the moment. Nothing was changed; try again soon."

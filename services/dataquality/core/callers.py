@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.context import Context, context_of
 from dataquality.core.errors import ApiError, Forbidden, InvalidToken, PasswordChangeNeeded, Unauthorized
+from dataquality.core.first_password import ROOT_USERNAME
 from dataquality.core.permissions import Grant, IdentityKind, Permissions
 from dataquality.core.tokens import Claims, ContainerClaims, ContainerSubject, IdentityClaims
 from dataquality.model import Authenticatable, Node, Operation, Result, Scope, User
@@ -108,12 +109,11 @@ def require_access(claims: Claims | ApiError) -> Claims:
     return claims
 
 
-async def identify(context: Context, claims: Claims, target: str = "") -> Caller:
+async def identify(context: Context, claims: Claims) -> Caller:
     """The caller that these claims speak of. Raises Unauthorized when it is gone or may no longer call.
 
-    `target` is method and path of the request, where there is one. The connection is given back before the rights are
-    asked for: that takes another one in `auth`, and a call to it elsewhere. Callers that hold one and wait for the
-    next would block one another.
+    The connection is given back before the rights are asked for: that takes another one in `auth`, and a call to it
+    elsewhere. Callers that hold one and wait for the next would block one another.
     """
     if isinstance(claims, ContainerClaims):
         caller = await _container(context, claims)
@@ -122,18 +122,12 @@ async def identify(context: Context, claims: Claims, target: str = "") -> Caller
     if not isinstance(caller, UserCaller):
         context.saw_node(caller.id)
     if caller.permissions.has_first_password and context.settings.is_strict:
-        _require_harmless(context.settings.api_path, caller, target)
-    return caller
-
-
-def _require_harmless(api: str, caller: Caller, target: str) -> None:
-    # Existing clients read the user and the organization when they sign in, and can then change the password.
-    change, user = f"PATCH {api}/password/change", f"GET {api}/user/{caller.id}"
-    if target not in (change, user, f"GET {api}/organization/{caller.organization_id}"):
+        # Signed in while this was another type of environment.
         raise PasswordChangeNeeded(
-            "You still have the first password of this server, which everybody knows. Change it first "
-            f"(PATCH {api}/password/change); until then you can do nothing else."
+            "You still have the first password of this server, which everybody knows. The server's operator sets "
+            f"another one with `vserver user set-password {ROOT_USERNAME}`; until then you can do nothing."
         )
+    return caller
 
 
 async def _identity(context: Context, claims: IdentityClaims) -> Caller:
@@ -202,7 +196,7 @@ class OnlyKinds:
 
     async def __call__(self, request: Request) -> Caller:
         claims = await access_claims(request)
-        caller = await identify(context_of(request), claims, f"{request.method} {request.url.path}")
+        caller = await identify(context_of(request), claims)
         if self.kinds and not isinstance(caller, self.kinds):
             raise Forbidden(f"This address is for {self.names} only.")
         return caller

@@ -52,7 +52,7 @@ class Forbidden(Unauthorized):
 
 
 class PasswordChangeNeeded(Unauthorized):
-    """Signed in with a password that everybody knows: nothing else may be done before it is changed."""
+    """Signed in with a password that everybody knows: nothing may be done before the operator has set another."""
 
     code = "password_change_needed"
 

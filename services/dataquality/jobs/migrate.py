@@ -29,6 +29,8 @@ from dataquality.model.migrations import current_revision, known_revisions, upgr
 
 log = logging.getLogger("dataquality.jobs.migrate")
 
+FIRST_PASSWORD_SAID = "The user root still has its first password."  # noqa: S105 - a sentence
+"""Ends the output while that is so: `vserver start` looks for it, whatever the log's level and format are."""
 WAIT_SECONDS = 60
 """How long to wait for the database to answer, and then for another migration to end."""
 _WRONG_PASSWORD = "password authentication failed"  # noqa: S105 - an answer of Postgres
@@ -276,12 +278,13 @@ def _migrate_and_warn(url: str, on_hand: SecretsOnHand) -> str:
         done = migrate(url, on_hand=on_hand)
     except PasswordRefused as error:
         raise (on_hand.refused_password() or error) from None
-    if done.root_password_is_default:
-        log.warning("The user root still has its first password, which everybody knows. Log in and change it.")
     for name in done.changed_secrets:
         effect = on_hand.advice.shuts_out.get(name, "shuts out nobody")
         log.warning("The configuration gives another %s than before: a new one %s.", name, effect)
-    return str(done)
+    if not done.root_password_is_default:
+        return str(done)
+    log.warning("The user root still has its first password. Set another: `vserver user set-password root`.")
+    return f"{done} {FIRST_PASSWORD_SAID}"
 
 
 if __name__ == "__main__":

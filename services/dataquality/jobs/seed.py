@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
-from dataquality.core.first_password import ROOT_USERNAME
+from dataquality.core.first_password import FIRST_ROOT_PASSWORD, ROOT_USERNAME
 from dataquality.core.mail import PLACEHOLDER
 from dataquality.model import (
     ROOT_PASSWORD_IS_DEFAULT,
@@ -22,7 +22,6 @@ from dataquality.model import (
 from dataquality.model.rules import ROLES, ROOT_ROLE, RULES, RoleSpec, RuleSpec
 
 ROOT_EMAIL = PLACEHOLDER
-FIRST_ROOT_PASSWORD = "root"  # noqa: S105 - known to everybody, hence the warning until it is changed
 
 HashPassword = Callable[[str], str]
 RuleIds = dict[RuleSpec, int]

@@ -38,7 +38,7 @@ def test_the_help_answers_without_the_heavy_libraries() -> None:
         "dataquality",
     }
     manual = ("new", "start", "stop", "files", "attach", "list", "shell", "import", "version")
-    for command in (*manual, "export", "status", "image", "autostart"):
+    for command in (*manual, "export", "status", "user", "image", "autostart"):
         assert f"\n  {command} " in done.stdout
 
 

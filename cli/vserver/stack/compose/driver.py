@@ -16,7 +16,7 @@ from vserver.stack.compose.engine import Container, Engine, connect
 from vserver.stack.compose.files import CONFIGURATION, Files, labels
 from vserver.stack.driver import DriverName, Progress, StackStatus
 from vserver.stack.logs import LogsWanted, OnLine
-from vserver.stack.plan import Gateway, Plan
+from vserver.stack.plan import ComponentName, Gateway, Plan
 from vserver.stack.secrets import keep_given
 from vserver.stack.site import ComposeSite
 
@@ -105,6 +105,12 @@ class ComposeDriver:
         self._refuse_others(engine.containers(self._id))
         command = ["run", "--rm", "--no-deps", "migrate", "python", "-m", module]
         return engine.compose_on_console(self._files.project, command, _WITHOUT_NEWS)
+
+    def last_lines(self, component: ComponentName, count: int) -> list[str]:
+        """The last lines of a component's container."""
+        engine = connect()
+        names = [found.name for found in engine.containers(self._id) if found.service == component]
+        return engine.logs(names[0], count) if names else []
 
     def follow_logs(self, wanted: LogsWanted, on_line: OnLine) -> None:
         """Tell the lines of the containers' logs until the stack ends."""

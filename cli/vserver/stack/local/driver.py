@@ -14,9 +14,9 @@ from vserver.stack.local.place import Place
 from vserver.stack.local.runtime import runtime_for
 from vserver.stack.local.service_account import Account, acting_as
 from vserver.stack.local.stack import LocalStack
-from vserver.stack.local.tail import follow
+from vserver.stack.local.tail import follow, last_lines
 from vserver.stack.logs import LogsWanted, OnLine, component_in
-from vserver.stack.plan import Plan
+from vserver.stack.plan import ComponentName, Plan
 from vserver.stack.site import LocalSite
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ class LocalDriver:
         runtime = runtime_for(account, _silent)
         work = job.Job(self._place, runtime, plan.component("migrate"), module, ())
         return Console(work.command, work.environment, self._place.run, account).run()
+
+    def last_lines(self, component: ComponentName, count: int) -> list[str]:
+        """The last lines of a component's log."""
+        return self._as_account(lambda _: last_lines(self._place.log_of(component), count))
 
     def follow_logs(self, wanted: LogsWanted, on_line: OnLine) -> None:
         """Tell the lines of the logs until the stack ends. Ctrl-C is a KeyboardInterrupt."""

@@ -24,6 +24,7 @@ from dataquality.auth.token import lock, sessions
 from dataquality.core.addresses import Address
 from dataquality.core.audit import record
 from dataquality.core.context import Context
+from dataquality.core.first_password import is_closed_to
 from dataquality.core.mail import Addressee, append_mail
 from dataquality.core.session import after_commit
 from dataquality.model import utc_now
@@ -111,7 +112,8 @@ class Recovery:
         settings = self.context.settings
         if user is None or lock.is_locked(user, settings):
             return await self.parts.passwords.verify(self.parts.no_password, password)
-        if await self.parts.passwords.verify(user.password, password):
+        checked = self.parts.no_password if is_closed_to(settings, password) else user.password
+        if await self.parts.passwords.verify(checked, password):
             # Passwords that were guessed at the same moment may have locked the account meanwhile.
             now = await self._by_id(user.id)
             return now is not None and not lock.is_locked(now, settings)

@@ -22,6 +22,7 @@ from dataquality.auth.token.tokens import Tokens, access_lifetime, token_key
 from dataquality.core.addresses import Address
 from dataquality.core.audit import record
 from dataquality.core.context import Context
+from dataquality.core.first_password import is_closed_to
 from dataquality.core.passwords import needs_rehash
 from dataquality.core.session import after_commit
 from dataquality.model import utc_now
@@ -100,7 +101,8 @@ class _SignIn:
         async with self.context.database.reading() as connection:
             user = await repository.user_by_name(connection, self.login.username)
         is_locked = user is not None and lock.is_locked(user, self.context.settings)
-        checked = self.parts.no_password if user is None or is_locked else user.password
+        is_closed = is_closed_to(self.context.settings, self.login.password)
+        checked = self.parts.no_password if user is None or is_locked or is_closed else user.password
         fits = await self.parts.passwords.verify(checked, self.login.password)
         if user is None or is_locked:
             return _WRONG

@@ -93,7 +93,7 @@ def _of_caller(told: Described, traits: Traits) -> Iterator[tuple[int, str, str]
     if traits.callers and not told.token:
         yield 401, "forbidden", "The caller lacks the permission."
     if "users" in traits.callers:
-        yield 401, "password_change_needed", "The user root must replace its first password before anything else."
+        yield 401, "password_change_needed", "The user root has its first password still, and the server is no test."
     if told.denied:
         yield 401, "unauthorized", told.denied
     if told.mail_token:
