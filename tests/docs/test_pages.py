@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 from shutil import which
 
 import pytest
@@ -50,7 +51,7 @@ EXAMPLES_THAT_FAIL_HERE = {
     "vserver user set-password root --name hospital --password-file root-password": 4,
     "vserver new --name hospital --set description='Our server' --set port=5001 </dev/null": 1,
 }
-VARIABLES = {"JWT_SECRET": "x" * 40, "DB_PASSWORD": "secret"}
+VARIABLES = {"JWT_SECRET": token_urlsafe(32), "DB_PASSWORD": "secret"}
 
 
 def all_blocks() -> list[Block]:

@@ -26,20 +26,10 @@ from vserver.config.fields import (
 )
 from vserver.config.names import EnvironmentType
 from vserver.config.sections import Directories, Images, Logging, LostRuns, PasswordPolicy, Smtp, VpnServer
+from vserver.config.weak_secrets import SHORTEST_SECRET, weakness
 
-SHORTEST_SECRET = 32
-_PLACEHOLDERS = frozenset({"super-secret-key!", "super-secret-key", "secret", "changeme", "change-me", "password"})
 _STRICT_TYPES = frozenset({"acc", "prod"})
 _DAY_FOR_TESTS = 24.0
-
-
-def weakness(secret: str) -> str | None:
-    """What makes it easy to guess this signing secret; None when nothing does."""
-    if secret.strip().lower() in _PLACEHOLDERS:
-        return "it is a placeholder that everybody knows"
-    if len(secret.encode("utf-8", "surrogatepass")) < SHORTEST_SECRET:
-        return f"it has fewer than {SHORTEST_SECRET} bytes"
-    return None
 
 
 class Environment(Section):

@@ -6,6 +6,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any, cast
 
 import pytest
@@ -147,7 +148,7 @@ class TestAtATerminal:
         known |= {"allow_drop_all": "false", "jwt_secret_key": "${SECRET}", "logging.level": "INFO"}
         settings = [word for key, value in (known | {"two_factor_auth": "no"}).items()
                     for word in ("--set", f"{key}={value}")]  # fmt: skip
-        with at_terminal(home, "new", "--user", "-n", "hospital", *settings, SECRET="s" * 40) as terminal:
+        with at_terminal(home, "new", "--user", "-n", "hospital", *settings, SECRET=token_urlsafe(32)) as terminal:
             terminal.expect("VPN server")
             terminal.press("y")
             terminal.answer("Address of the VPN server:", "vpn.example.org")
@@ -195,7 +196,7 @@ class TestAtATerminal:
 
     def test_only_the_answer_goes_to_standard_output(self, home: Home, tmp_path: Path) -> None:
         with at_terminal(home, "new", "--user", "-n", "h", "--set", "jwt_secret_key=${S}", output=tmp_path / "out",
-                         S="s" * 40) as terminal:  # fmt: skip
+                         S=token_urlsafe(32)) as terminal:  # fmt: skip
             answer_up_to_the_database(terminal)
             for question in ("delete all", "Least level", "second factor?", "VPN server"):
                 terminal.answer(question)
@@ -282,6 +283,7 @@ class TestWithoutATerminal:
             ("vpn_server.url=https://x.example.org", "--set vpn_server.client_secret: this key is missing"),
             ("jwt_secret_key=file:nowhere", "there is no such file"),
             ("jwt_secret_key=short", "a secret of 32 bytes or more"),
+            ("jwt_secret_key=6f9619ff-8b86-d011-b42d-00c04fc964ff", "it is a UUID"),
             ("port", "there is no = behind a key"),
             ("description=again", "this key is set twice"),
             ("refresh_token_expires_hours=1", "more hours than token_expires_hours"),
@@ -294,10 +296,11 @@ class TestWithoutATerminal:
         assert not folder(home).exists()
 
     def test_a_secret_on_the_command_line_is_warned_of_and_one_in_a_file_is_not(self, home: Home) -> None:
-        done = made(home, "-n", "one", "--set", "description=x", "--set", f"jwt_secret_key={'s' * 40}")
+        secret = token_urlsafe(32)
+        done = made(home, "-n", "one", "--set", "description=x", "--set", f"jwt_secret_key={secret}")
         assert "warning: jwt_secret_key stood on the command line" in done.stderr
-        assert "s" * 40 not in done.stdout + done.stderr
-        folder(home).joinpath("key").write_text("k" * 40)
+        assert secret not in done.stdout + done.stderr
+        folder(home).joinpath("key").write_text(token_urlsafe(32))
         done = made(home, "-n", "two", "--set", "description=x", "--set", "jwt_secret_key=file:key")
         assert "command line" not in done.stderr
 

@@ -163,14 +163,37 @@ def test_references_of_another_environment_are_not_followed(write: Write) -> Non
     assert read_environment(path, "prod", {}).warnings == []
 
 
+WEAK = {
+    "hunter2": "it has fewer than 32 bytes",
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7": "it is a placeholder that everybody knows",
+    "a-string-secret-at-least-256-bits-long": "it is a placeholder that everybody knows",
+    "6f9619ff-8b86-d011-b42d-00c04fc964ff": "it is a UUID, which names things and is made to be unique, not secret",
+    "abababababababababababababababababababab": "it is made of few different characters",
+}
+
+
 @pytest.mark.parametrize("name", ["dev", "test"])
-def test_a_weak_secret_is_only_a_warning_where_nothing_is_at_stake(write: Write, name: str) -> None:
-    path = write(f"environments:\n  {name}:\n    jwt_secret_key: hunter2\n")
+@pytest.mark.parametrize("secret", WEAK)
+def test_a_weak_secret_is_only_a_warning_where_nothing_is_at_stake(write: Write, name: str, secret: str) -> None:
+    path = write(f"environments:\n  {name}:\n    jwt_secret_key: {secret}\n")
     loaded = read_environment(path)
     assert loaded.warnings == [
-        f"{path}:3: environments.{name}.jwt_secret_key: this secret is easy to guess: it has fewer than 32 bytes. "
+        f"{path}:3: environments.{name}.jwt_secret_key: this secret is easy to guess: {WEAK[secret]}. "
         "Remove the line and a strong one is made and kept"
     ]
+
+
+@pytest.mark.parametrize("name", ["acc", "prod"])
+@pytest.mark.parametrize("secret", WEAK)
+def test_a_weak_secret_of_a_variable_or_a_file_is_refused_where_something_is_at_stake(
+    write: Write, tmp_path: Path, name: str, secret: str
+) -> None:
+    (tmp_path / "key").write_text(f"{secret}\n")
+    for reference in ("${KEY}", f"file:{tmp_path}/key"):
+        path = write(f"environments: {{{name}: {{jwt_secret_key: '{reference}'}}}}")
+        with pytest.raises(ConfigurationError, match=WEAK[secret]) as refused:
+            read_environment(path, None, {"KEY": secret})
+        assert secret not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["acc", "prod"])
