@@ -1,5 +1,6 @@
 """Reads matrix.yaml, the table of who may do what, and says what each caller must get for each object."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,11 +9,12 @@ from typing import Any, cast
 
 import yaml
 
-from support.permissions import ABSENT, IMAGE, Person, RuleName, Things
-from support.services import unique
+from support.permissions import ABSENT, Person, RuleName, Things
+from support.services import service_of, unique
 
 _TABLE = Path(__file__).parents[1] / "dataquality" / "permissions" / "matrix.yaml"
 _KEYS = {"rule", "list", "object", "path", "body", "success", "absent", "refused", "without", "node", "container"}
+_PARAMETER = re.compile(r"\{[^}]*\}")
 _SCOPES = ("GLOBAL", "COLLABORATION", "ORGANIZATION", "OWN")
 MISSING = "absent"
 """The object that does not exist."""
@@ -27,6 +29,8 @@ class CallerKind:
 
 
 NODE, CONTAINER, ANYONE = CallerKind("node"), CallerKind("container"), CallerKind("anyone")
+SERVICE = CallerKind("service")
+"""A part of the server, with its token for calls to another part."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Endpoint:
     def expected(self, caller: CallerKind, name: str) -> int:
         """The status that the caller must get for the object."""
         allowed = self.allowed(caller)
+        if caller == SERVICE:
+            return 422
         if caller == ANYONE or allowed is None:
             return 401
         if name == MISSING:
@@ -132,9 +138,49 @@ def endpoints() -> list[Endpoint]:
     return rows
 
 
-def open_addresses() -> list[str]:
-    """Where nobody's rules count."""
-    return _table()["open"]
+@dataclass(frozen=True)
+class Address:
+    """A row of the addresses at which no rules count."""
+
+    title: str
+    row: dict[str, Any]
+
+    @property
+    def method(self) -> str:
+        return self.title.split()[0]
+
+    @property
+    def services(self) -> list[str]:
+        """The services that have it."""
+        return self.row.get("services") or [service_of(self.title.split()[1])]
+
+    def path(self, things: Things, name: str) -> str:
+        """The path for the objects of that name."""
+        path = self.row.get("path", self.title.split()[1])
+        for kind, ids in things.ids.items():
+            path = path.replace(f"{{{kind}}}", str(ids.get(name, 0)))
+        return path
+
+    def expected(self, caller: CallerKind) -> int:
+        """The status for this caller."""
+        return self.row.get(caller.name, self.row["everybody"])
+
+
+def addresses() -> list[Address]:
+    """All addresses at which no rules count."""
+    return [Address(title, row) for title, row in _table()["statuses"].items()]
+
+
+def rows_of_routes() -> set[tuple[str, str]]:
+    """Service, and method and path with `{}` for each parameter, of all that has a row."""
+    public = {(service_of(title.split()[1]), title) for title in known_titles(endpoints())}
+    other = {(service, address.title) for address in addresses() for service in address.services}
+    return {(service, bare_title(title)) for service, title in public | other}
+
+
+def bare_title(title: str) -> str:
+    """Method and path without the names of parameters, which differ between the table and the code."""
+    return _PARAMETER.sub("{}", title)
 
 
 def _rules_of(endpoint: Endpoint) -> list[RuleName]:
@@ -155,6 +201,7 @@ def callers(endpoint: Endpoint) -> list[CallerKind]:
         CallerKind("without rules", ()),
         NODE,
         CONTAINER,
+        SERVICE,
         ANYONE,
     ]
 
@@ -172,6 +219,3 @@ def _single(rule: RuleName) -> CallerKind:
 def known_titles(rows: Sequence[Endpoint]) -> set[str]:
     """Method and path of each row, without queries and remarks."""
     return {" ".join(row.title.partition("?")[0].split()[:2]) for row in rows}
-
-
-__all__ = ["IMAGE", "Endpoint", "all_rules", "bystanders", "callers", "endpoints", "known_titles", "open_addresses"]

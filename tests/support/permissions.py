@@ -48,11 +48,15 @@ class Person:
 
 @dataclass
 class Things:
-    """Ids by kind and by whose they are (see matrix.yaml), and tokens of the node and the container among them."""
+    """Ids by kind and by whose they are (see matrix.yaml), and tokens of the node and the container among them.
+
+    `service` is the token of a part of the server.
+    """
 
     ids: Ids
     node: str = ""
     container: str = ""
+    service: str = ""
 
 
 @dataclass
@@ -130,6 +134,7 @@ class PermissionWorld:
         }
         things.node = self.there.token(node, "node")
         things.container = self.there.token(subject, "container")
+        things.service = self.there.service_token()
 
 
 def _add(connection: Connection, model: Any, **values: Any) -> int:

