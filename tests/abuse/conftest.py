@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.abuse.compose import ContainerStack, container_stack
 from support.abuse.stack import AttackedStack, attacked_stack
 
 
@@ -19,3 +20,10 @@ def stack(shared_stack: AttackedStack) -> AttackedStack:
     """The shared stack, once every component is healthy."""
     shared_stack.wait_until_running()
     return shared_stack
+
+
+@pytest.fixture(scope="session")
+def containers() -> Iterator[ContainerStack]:
+    """A stack in containers, to be reached through a proxy on this machine."""
+    with container_stack("trusted_proxies: [127.0.0.1]") as stack:
+        yield stack

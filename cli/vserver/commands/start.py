@@ -71,6 +71,8 @@ def start(
         _tell_running(output, instance, chosen, before)
     else:
         plan = chosen.plan(port, _address(ip), image)
+        for warning in chosen.warnings(plan):
+            output.warn(warning)
         try:
             now = chosen.start(plan, output.step)
         finally:

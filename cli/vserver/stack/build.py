@@ -204,6 +204,7 @@ class _Components:
             },
             self.environment.trusted_proxies,
             GatewayLog(self.environment.logging.level, self.environment.logging.format == JSON_LINES),
+            self.site.bridge(self.published, self.environment.trusted_proxies),
         )
         return Component(
             name="gateway",

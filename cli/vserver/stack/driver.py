@@ -52,6 +52,10 @@ class Driver(Protocol):
         """Start what is not running and wait until all of it is healthy. A running stack is left alone."""
         ...
 
+    def warnings(self, plan: Plan) -> tuple[str, ...]:
+        """What the operator should know of how callers reach this plan, one sentence or two each."""
+        ...
+
     def stop(self, progress: Progress) -> StackStatus:
         """Stop all of it in good order; the answer is how the instance was before."""
         ...

@@ -9,6 +9,13 @@ ServiceName = Literal["auth", "entity", "dispatch"]
 
 HEALTH_PATH = "/gateway-health"
 
+HOST_ADDRESS = "DATAQUALITY_HOST_ADDRESS"
+"""A variable of the gateway's own environment: its container's bridge, the address that connections from this machine
+have there, and all others that come in through a process of the engine (IPv6 before an IPv4 bridge, rootless engines).
+"""
+Bridge = Literal["shared", "trusted"]
+"""Whether a caller with the bridge's address is nobody in particular, or a proxy that says whom it speaks for."""
+
 # Below the API path. A trailing `/*` stands for everything below, `*` in the middle for one segment.
 ROUTES: Mapping[ServiceName, tuple[str, ...]] = {
     "dispatch": (
@@ -82,20 +89,26 @@ def caddyfile(
     upstreams: Mapping[ServiceName, Sequence[str]],
     trusted_proxies: Sequence[str] = (),
     log: GatewayLog | None = None,
+    bridge: Bridge | None = None,
 ) -> str:
-    """The text of the Caddyfile; `upstreams` names the `host:port` of each service's instances, in their order."""
+    """The text of the Caddyfile; `upstreams` names the `host:port` of each service's instances, in their order.
+
+    With a `bridge` it stands for the address in the variable `HOST_ADDRESS`.
+    """
+    trusted = [*map(_token, trusted_proxies), *([_BRIDGE] if bridge == "trusted" else [])]
     lines = [
-        *_global_options(trusted_proxies, log or GatewayLog()),
+        *_global_options(trusted, log or GatewayLog()),
         "",
         f":{listening.port} {{",
-        *_indent([*_listen(listening), *_every_reply(), "", *_routes(api_path, upstreams), "", *_errors()]),
+        *_indent([*_listen(listening), *_every_reply(), *(_CALLER if bridge else [])]),
+        "",
+        *_indent([*_routes(api_path, upstreams, _FORWARDED if bridge else []), "", *_errors()]),
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _global_options(trusted_proxies: Sequence[str], log: GatewayLog) -> list[str]:
-    trusted = f"trusted_proxies static {' '.join(map(_token, trusted_proxies))}"
+def _global_options(trusted: Sequence[str], log: GatewayLog) -> list[str]:
     return [
         "{",
         *_indent(
@@ -110,7 +123,7 @@ def _global_options(trusted_proxies: Sequence[str], log: GatewayLog) -> list[str
                 "\tmax_header_size 64KB",
                 *(f"\t{line}" for line in _TIMEOUTS),
                 # Behind a proxy that terminates TLS the client's address and scheme are what that proxy says.
-                *([f"\t{trusted}", "\ttrusted_proxies_strict"] if trusted_proxies else []),
+                *([f"\ttrusted_proxies static {' '.join(trusted)}", "\ttrusted_proxies_strict"] if trusted else []),
                 "}",
             ]
         ),
@@ -172,7 +185,18 @@ def _every_reply() -> list[str]:
     ]
 
 
-def _routes(api_path: str, upstreams: Mapping[ServiceName, Sequence[str]]) -> list[str]:
+_BRIDGE = f"{{${HOST_ADDRESS}:0.0.0.0}}"  # without a bridge an address that nobody has
+_CALLER = [
+    "map {client_ip} {caller} {",
+    f"\t{_BRIDGE} unknown",
+    "\tdefault {client_ip}",
+    "}",
+]
+_FORWARDED = ["header_up X-Forwarded-For {caller}"]
+"""Only who the caller is: what proxies said of it has been judged here, where the bridge's address is known."""
+
+
+def _routes(api_path: str, upstreams: Mapping[ServiceName, Sequence[str]], forwarded: Sequence[str]) -> list[str]:
     lines = [
         f"handle {HEALTH_PATH} {{",
         '\trespond "ok" 200',
@@ -189,14 +213,15 @@ def _routes(api_path: str, upstreams: Mapping[ServiceName, Sequence[str]]) -> li
         *_indent(_message("There is no such method.", "405")),
         "}",
         "handle /socket.io/* {",
-        *_indent(_sockets(upstreams["dispatch"])),
+        *_indent(_sockets(upstreams["dispatch"], forwarded)),
         "}",
     ]
     for service, paths in ROUTES.items():
+        policy = [] if len(upstreams[service]) == 1 else ["lb_policy least_conn"]
         lines += [
             f"@{service} path {' '.join(_token(api_path) + path for path in paths)}",
             f"handle @{service} {{",
-            *_indent(_proxy(upstreams[service], [] if len(upstreams[service]) == 1 else ["lb_policy least_conn"])),
+            *_indent(_proxy(upstreams[service], [*policy, *forwarded])),
             "}",
         ]
     return [*lines, "handle {", *_indent(_message("There is nothing at this address.", "404")), "}"]
@@ -219,7 +244,7 @@ def _preflight() -> list[str]:
     ]
 
 
-def _sockets(instances: Sequence[str]) -> list[str]:
+def _sockets(instances: Sequence[str], forwarded: Sequence[str]) -> list[str]:
     """A new connection goes where its cookie says, else to the instance that has fewest.
 
     Until it is a web socket it is many requests, which only the instance that began it understands. Some clients keep
@@ -227,7 +252,7 @@ def _sockets(instances: Sequence[str]) -> list[str]:
     of a connection with their own number, and what carries such an id goes to that instance.
     """
     if len(instances) == 1:
-        return _proxy(instances, ["lb_policy cookie"])
+        return _proxy(instances, ["lb_policy cookie", *forwarded])
     lines: list[str] = []
     for number, instance in enumerate(instances, 1):
         matcher = f"@connection-{number}"
@@ -235,10 +260,10 @@ def _sockets(instances: Sequence[str]) -> list[str]:
             f"{matcher} `{{http.request.uri.query.sid}}.startsWith('{number}-')`",
             # A connection ends with its instance: the client hears it at once, and makes a new one.
             f"reverse_proxy {matcher} {_token(instance)} {{",
-            *_indent(_TRANSPORT),
+            *_indent([*forwarded, *_TRANSPORT]),
             "}",
         ]
-    return [*lines, *_proxy(instances, ["lb_policy cookie {", "\tfallback least_conn", "}"])]
+    return [*lines, *_proxy(instances, ["lb_policy cookie {", "\tfallback least_conn", "}", *forwarded])]
 
 
 def _proxy(instances: Sequence[str], policy: Sequence[str]) -> list[str]:

@@ -1,12 +1,14 @@
 """What differs between the places where a plan can run: host names, ports, folders as a component sees them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from vserver.errors import CommandError, ExitCode
+from vserver.stack.gateway import Bridge
 from vserver.stack.plan import ComponentName, Endpoint, Folders, Published, TcpEndpoint, UnixEndpoint
 
 Store = Literal["postgres", "redis"]
@@ -14,6 +16,12 @@ Store = Literal["postgres", "redis"]
 STORES: tuple[Store, ...] = get_args(Store)
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def names_this_machine(proxies: Sequence[str]) -> bool:
+    """Whether a loopback address is among these addresses and networks."""
+    loopback = [ip_address(address) for address in _LOOPBACK if address != "localhost"]
+    return any(address in ip_network(proxy, strict=False) for address in loopback for proxy in proxies)
 
 
 class Site(Protocol):
@@ -38,6 +46,10 @@ class Site(Protocol):
 
     def gateway(self, published: Published) -> Published:
         """Where the gateway itself listens, so that it is reached at `published`."""
+        ...
+
+    def bridge(self, published: Published, trusted_proxies: Sequence[str]) -> Bridge | None:
+        """What the gateway thinks of a caller with its bridge's address; None where there is no bridge before it."""
         ...
 
     def folders(self, name: ComponentName) -> Folders:
@@ -90,6 +102,10 @@ class LocalSite:
     def gateway(self, published: Published) -> Published:
         """The gateway listens where it is published."""
         return published
+
+    def bridge(self, published: Published, trusted_proxies: Sequence[str]) -> None:
+        """Every caller has its own address."""
+        return
 
     def folders(self, name: ComponentName) -> Folders:
         """The instance's folders as they are."""
@@ -144,6 +160,11 @@ class ComposeSite:
     def gateway(self, published: Published) -> Published:
         """One fixed port inside, whatever is published outside."""
         return Published("", self._GATEWAY_PORT)
+
+    def bridge(self, published: Published, trusted_proxies: Sequence[str]) -> Bridge:
+        """A proxy on this machine is believed where nobody else can have the bridge's address."""
+        is_closed = ip_address(published.ip).is_loopback
+        return "trusted" if is_closed and names_this_machine(trusted_proxies) else "shared"
 
     def folders(self, name: ComponentName) -> Folders:
         """The same three folders in each container; each sees its own secrets."""

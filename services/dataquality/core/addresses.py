@@ -1,9 +1,9 @@
 """Where a request comes from.
 
 A service is reached through the gateway only: over a Unix socket that only the stack's account can enter, or over the
-stack's own network. The gateway tells whom
-it heard from at the end of `X-Forwarded-For`; what stands before that is believed only while it was said by one of
-the operator's own proxies (`trusted_proxies`). So nobody can name an address that is not theirs.
+stack's own network. The gateway says at the end of `X-Forwarded-For` whom it heard from; what stands before that is
+believed only while it was said by one of the operator's own proxies (`trusted_proxies`). So nobody can name an address
+that is not theirs. Where many callers have one address at the gateway, it says `unknown`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +18,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 # Whoever has one address of a /64 has them all.
 _ONE_OWNER = 64
+_UNKNOWN = "unknown"
+"""RFC 7239's word for a caller whose address is not known."""
 
 
 def client_address(peer: str | None, forwarded: Iterable[str], proxies: Sequence[Network]) -> Address | None:
@@ -28,7 +30,10 @@ def client_address(peer: str | None, forwarded: Iterable[str], proxies: Sequence
     address = None if peer is None else _address(peer)
     if peer is not None and (address is None or address.is_global):
         return address
-    for text in reversed(",".join(forwarded).split(",")):
+    texts = ",".join(forwarded).split(",")
+    if texts[-1].strip() == _UNKNOWN:
+        return None
+    for text in reversed(texts):
         said = _address(text.strip())
         if said is None:
             break
@@ -66,4 +71,4 @@ async def _client(request: Request) -> Address | None:
 
 
 ClientAddress = Annotated[Address | None, Depends(_client)]
-"""The address of the client that a request comes from; None when nobody knows."""
+"""The address of the client that a request comes from; None where it is not known, and so is nobody's limit."""

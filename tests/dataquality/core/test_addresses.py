@@ -55,6 +55,11 @@ def test_without_an_address_nobody_knows() -> None:
     assert client_address("", [CLIENT], PROXIES) is None
 
 
+def test_whoever_the_gateway_cannot_tell_from_others_is_unknown() -> None:
+    assert client_address(GATEWAY, ["unknown"], PROXIES) is None
+    assert client_address(None, [f"{FORGED}, unknown"], PROXIES) is None
+
+
 @given(forged=st.lists(st.one_of(st.text(max_size=20), st.ip_addresses().map(str)), max_size=4))
 @settings(max_examples=50)
 def test_nothing_that_a_client_writes_changes_its_address(forged: list[str]) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from support.processes import free_port
-from vserver.stack.gateway import HEALTH_PATH, ROUTES, GatewayLog, Listening, ServiceName, caddyfile
+from vserver.stack.gateway import HEALTH_PATH, ROUTES, Bridge, GatewayLog, Listening, ServiceName, caddyfile
 from vserver.stack.local.programs import installed_runtime
 
 SERVICES: tuple[ServiceName, ...] = ("auth", "entity", "dispatch")
@@ -81,15 +81,16 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 
 class _caddy:
-    def __init__(self, text: str, folder: Path) -> None:
+    def __init__(self, text: str, folder: Path, **variables: str) -> None:
         self._file = folder / "Caddyfile"
         self._file.write_text(text)
+        self._variables = variables
 
     def __enter__(self) -> None:
         program = str(installed_runtime().caddy)
         self._process = subprocess.Popen(
             [program, "run", "--config", str(self._file), "--adapter", "caddyfile"],
-            env={"HOME": str(self._file.parent), "XDG_DATA_HOME": str(self._file.parent)},
+            env={"HOME": str(self._file.parent), "XDG_DATA_HOME": str(self._file.parent)} | self._variables,
             stderr=(self._file.parent / "caddy.log").open("wb"),
         )
 
@@ -289,6 +290,40 @@ def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
     upstreams.close()
 
 
+@pytest.mark.parametrize("path", ["/api/user", "/socket.io/", "/socket.io/?sid=2-x"])
+@pytest.mark.parametrize(
+    ("bridge", "source", "said", "caller"),
+    [
+        ("shared", "127.0.0.1", "", "unknown"),
+        ("shared", "127.0.0.1", "192.0.2.9", "unknown"),
+        ("shared", "127.0.0.66", "192.0.2.9", "127.0.0.66"),
+        ("trusted", "127.0.0.1", "", "unknown"),
+        ("trusted", "127.0.0.1", "192.0.2.9", "192.0.2.9"),
+        ("trusted", "127.0.0.1", "198.51.100.7, 192.0.2.9", "192.0.2.9"),
+        ("trusted", "127.0.0.1", "192.0.2.9, 10.1.2.3", "192.0.2.9"),
+        ("trusted", "127.0.0.66", "192.0.2.9", "127.0.0.66"),
+    ],
+)
+def test_bridge_is_nobody_in_particular_or_a_proxy(
+    tmp_path: Path, path: str, bridge: Bridge, source: str, said: str, caller: str
+) -> None:
+    """127.0.0.1 stands for the bridge's address."""
+    upstreams = Upstreams()
+    port = free_port()
+    addresses: dict[ServiceName, list[str]] = {name: [upstreams.address(name)] for name in SERVICES}
+    addresses["dispatch"] *= 2
+    text = caddyfile(Listening(port, "127.0.0.1"), "/api", addresses, ["10.0.0.0/8"], bridge=bridge)
+    transport = httpx.HTTPTransport(local_address=source)
+    with (
+        _caddy(text, tmp_path, DATAQUALITY_HOST_ADDRESS="127.0.0.1"),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, transport=transport) as client,
+    ):
+        _wait(client)
+        headers = client.get(path, headers={"X-Forwarded-For": said} if said else {}).json()["headers"]
+        assert headers["X-Forwarded-For"] == caller
+    upstreams.close()
+
+
 @pytest.mark.parametrize("is_json", [False, True])
 def test_the_gateways_log_tells_its_troubles_without_headers_or_queries(tmp_path: Path, is_json: bool) -> None:
     port, nobody = free_port(), [f"127.0.0.1:{free_port()}"]
@@ -308,9 +343,11 @@ def test_the_gateways_log_tells_its_troubles_without_headers_or_queries(tmp_path
     assert max(len(line) for line in errors) < 2_000
 
 
+@pytest.mark.parametrize("bridge", [None, "shared", "trusted"])
 @pytest.mark.parametrize("instances", [["dispatch:8000"], ["dispatch:8000", "dispatch-2:8000", "dispatch-3:8000"]])
-def test_the_file_is_laid_out_as_caddy_lays_it_out(tmp_path: Path, instances: list[str]) -> None:
-    text = caddyfile(Listening(8080), "/api", {"auth": ["auth:8000"], "entity": ["entity:8000"], "dispatch": instances})
+def test_the_file_is_laid_out_as_caddy_lays_it_out(tmp_path: Path, instances: list[str], bridge: Bridge | None) -> None:
+    upstreams: dict[ServiceName, list[str]] = {"auth": ["auth:8000"], "entity": ["entity:8000"], "dispatch": instances}
+    text = caddyfile(Listening(8080), "/api", upstreams, bridge=bridge)
     (tmp_path / "Caddyfile").write_text(text)
     formatted = subprocess.run(
         [str(installed_runtime().caddy), "fmt", str(tmp_path / "Caddyfile")],

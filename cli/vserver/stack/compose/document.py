@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal, cast
 
-from vserver.stack.compose import checks
+from vserver.stack.compose import bridge, checks
 from vserver.stack.plan import (
     Component,
     Gateway,
@@ -238,6 +238,7 @@ class _Maker:
         return {
             "image": GATEWAY_IMAGE,
             "user": f"{uid}:{gid}",
+            "command": bridge.COMMAND,
             # Its binary carries this as a file capability and does not start where no process could have it. It does
             # not get it: `init` starts without any, and under no-new-privileges a file then adds none.
             "cap_add": ["NET_BIND_SERVICE"],

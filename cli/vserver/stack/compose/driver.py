@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
 from vserver.stack.compose import diagnosis, images, logs, states
+from vserver.stack.compose.bridge import Publishing
 from vserver.stack.compose.document import PARTS_IMAGES, Image, Restart, Setting, compose_document
 from vserver.stack.compose.engine import Container, Engine, connect
 from vserver.stack.compose.files import CONFIGURATION, Files, labels
@@ -60,6 +61,15 @@ class ComposeDriver:
             self._prepare(engine, plan, progress)
             self._up(engine, plan, before, progress)
         return states.stack_status(engine.containers(self._id), plan)
+
+    def warnings(self, plan: Plan) -> tuple[str, ...]:
+        """Where the engine hides the addresses of callers."""
+        published = plan.component("gateway").published
+        if published is None or self.environment is None:
+            return ()
+        is_for_others = self.environment.type in ("acc", "prod")
+        one = connect().gives_one_address()
+        return Publishing(published, self.environment.trusted_proxies, is_for_others, one).warnings()
 
     def stop(self, progress: Progress) -> StackStatus:
         """Stop and remove the containers; the volumes and the data folder stay."""

@@ -70,6 +70,13 @@ class Engine:
             listed = self._client.container.list(all=True, filters=[("label", f"{_PROJECT}={project}")])
         return [found for found in self._inspect([one.id for one in listed]) if found.labels.get(_ONE_OFF) != "True"]
 
+    def gives_one_address(self) -> bool:
+        """Whether callers from outside come in through a process of the engine, which hides their addresses."""
+        with _engine_errors("describe itself"):
+            info = self._client.info()
+        rootless = any("rootless" in option for option in info.security_options or ())
+        return rootless or (info.operating_system or "").startswith("Docker Desktop")
+
     def publishing(self, port: int) -> list[Container]:
         """The running containers that publish a port of this machine."""
         with _engine_errors("list the containers"):

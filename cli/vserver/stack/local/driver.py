@@ -69,6 +69,10 @@ class LocalDriver:
             # Asked again, for we may be root, and see more than the account.
             raise ports.taken(error.published) from None
 
+    def warnings(self, plan: Plan) -> tuple[str, ...]:
+        """None: callers reach the gateway itself."""
+        return ()
+
     def stop(self, progress: Progress) -> StackStatus:
         """Stop all of it; orphans too."""
         return self._as_account(self._stack.stop, progress)
