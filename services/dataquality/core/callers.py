@@ -95,6 +95,12 @@ def read_bearer(context: Context, header: str | None) -> Claims | ApiError:
         return error
 
 
+def read_expired_bearer(context: Context, header: str | None) -> Claims | None:
+    """What an Authorization header says whose token may have expired: whose it was, and no right to anything."""
+    _, _, token = (header or "").partition(" ")
+    return None if context.tokens is None else context.tokens.read_expired(token.strip())
+
+
 async def access_claims(request: Request) -> Claims:
     """The claims of a valid access token."""
     return require_access(request.state.claims)

@@ -20,10 +20,10 @@ def encode(claims: dict[str, Any], secret: str) -> str:
     return cast(Any, pyjwt).encode(claims, secret, ALGORITHM)
 
 
-def decode(token: str, secret: str) -> dict[str, Any]:
-    """The claims of a token with a good signature that is valid now. Raises JwtError.
+def decode(token: str, secret: str, *, may_be_expired: bool = False) -> dict[str, Any]:
+    """The claims of a token with a good signature that is valid now, or was once if it may be expired. Raises JwtError.
 
     `sub` may be an integer or an object here, which the library refuses (RFC 7519): whoever calls checks it.
     """
-    options = {"verify_sub": False, "require": ["iat", "jti"]}
+    options = {"verify_sub": False, "verify_exp": not may_be_expired, "require": ["iat", "jti"]}
     return cast(Any, pyjwt).decode(token, secret, [ALGORITHM], options=options, leeway=_LEEWAY_SECONDS)

@@ -8,10 +8,10 @@ from support.processes import free_port
 from support.services import Services
 from support.sockets import opened
 
-# As the service is, but for how long it has patience: a minute is too long for a test.
+# As the service is, but for how long it waits for a sign-in: 20 s are too long for a test.
 IMPATIENT = """
-from dataquality.dispatch.sockets import hub
-hub.STRANGER_SECONDS = 2
+from dataquality.dispatch.sockets import connections
+connections.SIGN_IN_SECONDS = 2
 from dataquality.core.serve import serve
 from dataquality.dispatch.app import make_app
 serve(make_app)

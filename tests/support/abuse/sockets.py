@@ -32,6 +32,12 @@ def web_socket(
         yield connection
 
 
+def node_token(stack: AttackedStack) -> str:
+    """An access token of the study's node."""
+    with stack.client() as http:
+        return str(http.post("/token/node", json={"api_key": stack.study.api_key}).json()["access_token"])
+
+
 def joined(connection: ClientConnection, answer: str = "40/tasks,") -> None:
     """Receive the handshake, join `/tasks` and wait for a packet that begins with this answer."""
     assert str(connection.recv(SECONDS)).startswith("0{")

@@ -30,8 +30,6 @@ from dataquality.dispatch.sockets.upkeep import Upkeep
 from dataquality.model import utc_now
 
 log = structlog.stdlib.get_logger(__name__)
-STRANGER_SECONDS = 60
-"""How long a client without a valid token may stay, to get itself one."""
 _AWAY = (Unavailable, SQLAlchemyError, RedisError, OSError)
 _RETRY_SECONDS = 1
 
@@ -66,6 +64,7 @@ class Hub:
         self._begin(self._upkeep.go_round())
         self._begin(self._upkeep.write_seen())
         self._begin(self._rights.watch())
+        self._begin(self.server.watch())
 
     async def stop(self) -> None:
         """Hang up on everybody."""
@@ -104,10 +103,15 @@ class Hub:
         claims = read_bearer(self._context, environ.get("HTTP_AUTHORIZATION"))
         if isinstance(claims, ContainerClaims):
             return False
-        identified = None if isinstance(claims, ApiError) else await self._identified(claims)
+        connection = self.server.connection(sid)
+        if connection is None:
+            return None
+        with connection.exempt():
+            identified = None if isinstance(claims, ApiError) else await self._identified(claims)
         if identified is None:
             await self._ask_for_token(sid)
         else:
+            connection.sign_in()
             await self._let_in(sid, *identified)
         return None
 
@@ -127,11 +131,6 @@ class Hub:
         # other's shape.
         await self.server.tell(sid, "expired_token")
         await self.server.tell(sid, "expired_token", "")
-        self._begin(self._show_out(sid))
-
-    async def _show_out(self, sid: str) -> None:
-        await asyncio.sleep(STRANGER_SECONDS)
-        await self.server.hang_up(sid)
 
     async def _let_try_again(self, sid: str) -> None:
         await asyncio.sleep(_RETRY_SECONDS)
@@ -141,7 +140,6 @@ class Hub:
         async with self._context.database.reading() as connection:
             rooms, name = await rooms_of(connection, caller), await name_of(connection, caller.id)
         guest = Guest(caller, stamp, name, rooms)
-        self.server.signed_in(sid)
         # Rooms before the look at what waits: a task is in the one or comes through the other.
         for room in rooms:
             await self.server.join(sid, room)
@@ -164,6 +162,8 @@ class Hub:
         guest = self._present.go(sid)
         if guest is None:
             return
+        if (connection := self.server.connection(sid)) is not None:
+            connection.sign_out()
         for room in guest.public_rooms:
             await self.server.hint(room, "message", f"{guest.title} left room <{room}>", skip=sid)
         log.info("socket closed", identity=guest.caller.id, title=guest.title)

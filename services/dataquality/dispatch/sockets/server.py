@@ -1,5 +1,7 @@
 """python-socketio's server, typed: what this service needs of it."""
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -9,7 +11,7 @@ from redis.exceptions import RedisError
 
 from dataquality.core.context import Context
 from dataquality.core.websockets import MESSAGE_BYTES
-from dataquality.dispatch.sockets.connections import Connections
+from dataquality.dispatch.sockets.connections import Connection, Connections
 from dataquality.dispatch.sockets.gate import Gate
 from dataquality.dispatch.sockets.managers import NAMESPACE, Listener
 
@@ -17,6 +19,8 @@ log = structlog.stdlib.get_logger(__name__)
 Handler = Callable[..., Awaitable[Any]]
 _RESERVED = ("connect", "disconnect")
 _PING_TIMEOUT = 60
+_WATCH_SECONDS = 1
+_REPORT_SECONDS = 20
 
 
 class _Server(socketio.AsyncServer):  # pyright: ignore[reportUntypedBaseClass]
@@ -33,7 +37,8 @@ class _Server(socketio.AsyncServer):  # pyright: ignore[reportUntypedBaseClass]
             await super()._handle_eio_message(eio_sid, data)  # pyright: ignore
         except Exception as error:
             # The library would log the traceback of each such packet, and take the next one.
-            log.info("a malformed packet ends a connection", error=type(error).__name__)
+            log.debug("a malformed packet ends a connection", error=type(error).__name__)
+            self.connections.refusals["malformed_packet"] += 1
             await self.drop(eio_sid)
 
     async def _handle_event(self, eio_sid: Any, namespace: Any, id: Any, data: Any) -> None:
@@ -138,11 +143,23 @@ class SocketServer:
         except (ValueError, KeyError):
             log.debug("client went while it changed rooms", sid=sid)
 
-    def signed_in(self, sid: str) -> None:
-        """The client of this instance has signed in: the limits for strangers are no longer its."""
-        eio_sid = self._listener.eio_sid_from_sid(sid, NAMESPACE)
-        if (connection := self._connections.get(eio_sid)) is not None:
-            connection.lift()
+    def connection(self, sid: str) -> Connection | None:
+        """What carries a client of this instance; None when it has gone."""
+        return self._connections.get(self._listener.eio_sid_from_sid(sid, NAMESPACE))
+
+    async def watch(self) -> None:
+        """End connections that do not sign in, for ever: at the level of Engine.IO, whatever they have joined."""
+        for second in itertools.count(1):
+            await asyncio.sleep(_WATCH_SECONDS)
+            for connection in self._connections.overdue():
+                if connection.eio_sid is None:
+                    connection.abort()
+                else:
+                    await self._server.drop(connection.eio_sid)
+                    self._connections.end(connection.eio_sid)
+            self._connections.abort_ended()
+            if second % _REPORT_SECONDS == 0:
+                self._connections.report()
 
     def is_here(self, sid: str) -> bool:
         """True while the client is connected to this instance."""
