@@ -6,8 +6,8 @@ import uuid
 
 SHORTEST_SECRET = 32
 """Bytes: as many as HMAC-SHA-256 gives back (RFC 7518, section 3.2)."""
-_FEWEST_CHARACTERS = 10
-"""A secret of random hexadecimal digits has fewer different ones in less than one of 10^11 cases."""
+_FEWEST_CHARACTERS = 8
+"""A secret of 77 random decimal digits (256 bits) has fewer different ones in one of 10^9 cases."""
 _FEWEST_PAIRS = 16
 """Different pairs of neighbours: a text that repeats itself (`0123456789012345...`) has fewer."""
 _PUBLISHED = frozenset(
