@@ -19,7 +19,7 @@ from vserver.errors import CommandError, ExitCode
 
 _ORDER = (
     "new", "start", "stop", "status", "list", "files", "attach", "shell", "import", "export", "user", "version",
-    "image", "autostart",
+    "image", "autostart", "secret",
 )  # fmt: skip
 _INTERRUPTED = 130
 

@@ -25,6 +25,10 @@ class StoppedInstance:
         """Try to start it."""
         return self.stack.home.vserver("start", "-n", self.stack.name, "--user")
 
+    def renew(self, *names: str) -> "subprocess.CompletedProcess[str]":
+        """Have these secrets made anew."""
+        return self.stack.home.vserver("secret", "renew", *names, "-n", self.stack.name, "--user")
+
     def assert_refused(self, said: dict[str, str]) -> str:
         """Start it, and see that it names these secrets, and that nothing of it runs; what it said."""
         done = self.start()
@@ -81,5 +85,29 @@ def test_instance_starts_once_its_secrets_are_put_back(instance: StoppedInstance
     try:
         done = instance.start()
         assert done.returncode == 0, done.stderr
+    finally:
+        instance.stack.home.vserver("stop", "-n", instance.stack.name, "--user")
+
+
+def test_renewing_one_of_two_lost_secrets_is_refused_by_the_others_name(instance: StoppedInstance) -> None:
+    with instance.kept.put_back_later():
+        instance.kept.damage(["reset_key", "service_key"], "missing")
+        done = instance.renew("reset_key")
+        assert done.returncode == 1
+        assert "secret renew service_key reset_key " in done.stderr
+        assert not (instance.kept.folder / "reset_key").exists()
+
+
+def test_instance_starts_with_secrets_that_were_renewed(instance: StoppedInstance) -> None:
+    names = instance.kept.names()
+    before = instance.kept.values()
+    instance.kept.damage(names, "missing")
+    done = instance.renew(*names)
+    assert done.returncode == 0, done.stderr
+    assert not set(before.values()) & set(instance.kept.values().values())
+    assert not [value for value in instance.kept.values().values() if value in done.stdout + done.stderr]
+    try:
+        started = instance.start()
+        assert started.returncode == 0, started.stderr
     finally:
         instance.stack.home.vserver("stop", "-n", instance.stack.name, "--user")

@@ -1,5 +1,6 @@
 """The same under Docker: by the command, and by plain `docker compose up`."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ class StoppedContainers:
     name: str
     kept: KeptSecrets
 
-    def vserver(self, command: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    def vserver(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command about the instance."""
-        return self.home.vserver(command, "-n", self.name, "--user", *options, VSERVER_DRIVER="compose")
+        return self.home.vserver(*words, "-n", self.name, "--user", VSERVER_DRIVER="compose")
 
     def compose(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Plain `docker compose` with the instance's file."""
@@ -103,3 +104,17 @@ def test_plain_compose_refuses_too(instance: StoppedContainers) -> None:
             assert not (instance.kept.folder / "api_key_pepper").exists()
         finally:
             instance.compose("down", "--timeout=5")
+
+
+def test_instance_starts_with_secrets_that_were_renewed(instance: StoppedContainers) -> None:
+    names = instance.kept.names()
+    instance.kept.damage(names, "missing")
+    done = instance.vserver("secret", "renew", *names, "--json")
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads(done.stdout)["data"]["renewed"]) == names
+    assert not [value for value in instance.kept.values().values() if value in done.stdout + done.stderr]
+    try:
+        started = instance.vserver("start")
+        assert started.returncode == 0, started.stderr
+    finally:
+        instance.vserver("stop")

@@ -99,6 +99,16 @@ ABOUT: Mapping[str, About] = {
         writes="Nothing.",
         exits={0: "Both versions are told.", 1: "No server runs.", 2: "The server does not answer."},
     ),
+    "secret renew": About(
+        reads="The configuration, and the secrets that the instance keeps.",
+        writes="New secrets in the place of those that are named, and in the database that it is to take them. "
+        "Nothing where others are damaged too.",
+        exits={
+            0: "They are new; the next start takes them.",
+            1: "The server runs, or other secrets are damaged too; nothing was changed.",
+            4: "There is no secret of that name, or the configuration gives it.",
+        },
+    ),
     "image build": About(
         reads="The Dockerfile, the lock and the code of this installation.",
         writes="An image in the Docker engine.",

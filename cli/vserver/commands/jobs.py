@@ -81,7 +81,7 @@ def run_job(
     driver: "Driver", module: str, arguments: Sequence[str], stdin: BinaryIO | None, ears: Ears
 ) -> tuple[int, bytes]:
     """The job's exit code and all that it wrote to its standard output."""
-    with _captured_output() as captured:
+    with captured_output() as captured:
         code = driver.run_job(driver.plan(), module, arguments, stdin, ears)
     return code, b"".join(captured)
 
@@ -96,7 +96,7 @@ def failure(code: int, what: str, said: Sequence[str], instance: "Instance") -> 
 
 
 @contextmanager
-def _captured_output() -> Generator[list[bytes]]:
+def captured_output() -> Generator[list[bytes]]:
     """What jobs write to our standard output, which they inherit: filled in when the block ends."""
     captured: list[bytes] = []
     sys.stdout.flush()

@@ -78,6 +78,10 @@ class Driver(Protocol):
         """
         ...
 
+    def renew_secrets(self, plan: Plan, names: Sequence[str], progress: Progress) -> None:
+        """Make secrets of a stopped instance anew, and let its database take them at the next start."""
+        ...
+
     def run_at_terminal(self, plan: Plan, module: str) -> int:
         """Run `python -m MODULE` at our terminal, as `run_job` runs jobs, beside a stack that runs; its exit code."""
         ...

@@ -1,6 +1,7 @@
 """What both drivers do about secrets: fill the kept folder, and word the order for `dataquality.jobs.secrets`."""
 
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -9,7 +10,7 @@ from typing import Any
 from vserver.errors import CommandError
 from vserver.stack.files import write_private
 from vserver.stack.plan import Plan, SecretPlan
-from vserver.stack.secret_table import NEW_ONE
+from vserver.stack.secret_table import NEW_ONE, OWN_PASSWORD
 
 SECRETS_MODULE = "dataquality.jobs.secrets"
 KEPT = "secrets"
@@ -17,6 +18,13 @@ KEPT = "secrets"
 
 REFUSED = 4
 """The exit code of the secrets job and of the migration where the secrets are damaged."""
+
+FORGET_MODULE = "dataquality.jobs.known_secrets"
+"""Makes a database forget fingerprints: the next migration takes the secrets that it finds."""
+SINGLE_USER = ("--single", "-c", "log_min_error_statement=panic")
+"""How Postgres itself is run for statements without a password; one that fails is not logged, for it may hold one."""
+_FINGERPRINT = "secret fingerprint: "
+"""Before a secret's name: the key in `serverstate` (`dataquality.jobs.known_secrets`)."""
 
 _GIVEN = ".given.json"
 
@@ -83,6 +91,30 @@ def specification(plan: Plan, readers: Mapping[str, Reader], folders: Sequence[O
             **({"guard": {"database": guard.database, **_advice(plan.secrets)}} if guard else {}),
         }
     )
+
+
+def renew_kept(command: Sequence[str], kept: Path, secrets: SecretPlan, names: Sequence[str]) -> None:
+    """Make kept secrets anew; `command` runs Python. Raises `CommandError` where others are damaged too."""
+    keep_given(kept, secrets)
+    # The folder itself stands for the database: only an instance that has one comes here.
+    guard = {"database": str(kept), **_advice(secrets)}
+    spec = json.dumps({"generated": secrets.generated, "guard": guard})
+    words = [*command, "-m", SECRETS_MODULE, "--kept", str(kept), "--spec", spec, "--renew", *names]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if done.returncode == 0:
+        return
+    raise refusal(done.stderr.splitlines()) or CommandError(f"The secrets could not be made anew: {done.stderr}")
+
+
+def renewing_statements(role: str, kept: Path, names: Sequence[str]) -> str:
+    """What the stack's own Postgres is told in single-user mode, where it asks for no password; one line each."""
+    keys = ", ".join(f"'{_FINGERPRINT}{name}'" for name in names)
+    forget = f"DELETE FROM serverstate WHERE key IN ({keys});"  # noqa: S608 - names from our table
+    lines = [f"DO $$ BEGIN IF to_regclass('serverstate') IS NOT NULL THEN {forget} END IF; END $$;"]
+    if OWN_PASSWORD in names:
+        password = (kept / OWN_PASSWORD).read_text(encoding="utf-8").strip()
+        lines.append(f"ALTER ROLE \"{role}\" PASSWORD '{password}';")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def guard_for_migration(secrets: SecretPlan) -> str:

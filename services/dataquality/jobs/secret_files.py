@@ -75,7 +75,7 @@ def refusal(damages: Sequence[Damage], advice: Advice) -> str:
     """Which secrets are damaged, where they lie, and what to do."""
     found = [f"  {advice.where}/{one.name}: {one.what}" for one in damages]
     names = [one.name for one in damages]
-    lines = ["error: the secrets of this instance are damaged, and nothing was started:"]
+    lines = ["error: secrets of this instance are damaged, and nothing starts with them:"]
     return "\n".join([*lines, *found, f"hint: {_remedy(names, advice)}"])
 
 

@@ -135,6 +135,20 @@ def check(kept: Path, names: Sequence[str], guard: Guard) -> None:
         raise SecretsRefusedError(found, guard.advice)
 
 
+def renew(kept: Path, spec: Spec, names: Collection[str]) -> None:
+    """Put new secrets in the place of these. Raises SecretsRefusedError where others are damaged too."""
+    if spec.guard is None or not set(names) <= set(spec.generated):
+        raise SecretsError(f"only these can be made anew: {', '.join(spec.generated)}")
+    found = secret_files.damages(kept, spec.generated, spec.guard.advice, database_exists=True)
+    if {one.name for one in found} - set(names):
+        raise SecretsRefusedError(found, spec.guard.advice)
+    owner = kept.stat()
+    for name in names:
+        value = secrets.token_urlsafe(SECRET_BYTES)
+        _write_aside(kept, value, 0o600, owner.st_uid, owner.st_gid).replace(kept / name)
+    remember(kept, spec.generated, names)
+
+
 def remember(kept: Path, names: Sequence[str], anew: Collection[str] = ()) -> None:
     """Note the fingerprints of secrets that are not known yet, and again those of `anew` that have changed."""
     known = secret_files.load_known(kept)
@@ -246,9 +260,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dataquality.jobs.secrets")
     parser.add_argument("--kept", type=Path, required=True, help="folder that keeps what was generated or given")
     parser.add_argument("--spec", required=True, help="what to make and for whom, as JSON without any secret")
+    parser.add_argument("--renew", nargs="+", metavar="NAME", help="only make these anew, whatever they hold")
     options = parser.parse_args(arguments)
     try:
-        lay_out(options.kept, parse_spec(options.spec))
+        spec = parse_spec(options.spec)
+        if options.renew:
+            renew(options.kept, spec, options.renew)
+        else:
+            lay_out(options.kept, spec)
     except SecretsRefusedError as refused:
         print(refused, file=sys.stderr)  # noqa: T201
         return REFUSED

@@ -31,6 +31,10 @@ class KeptSecrets:
         found = {path.name for path in self.folder.iterdir() if not path.name.startswith(".")}
         return sorted(found - {"database_url"})
 
+    def values(self) -> dict[str, str]:
+        """What they hold."""
+        return {name: (self.folder / name).read_text() for name in self.names()}
+
     @contextmanager
     def put_back_later(self) -> Generator[None]:
         """Whatever happens to the files in the block: afterwards they are as before."""

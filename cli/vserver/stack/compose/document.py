@@ -57,6 +57,8 @@ _SECRETS_FOLDER = PurePosixPath("/secrets")
 _DATA = "/data"
 _LOGS = "/logs"
 _KEPT = "/kept"
+POSTGRES_DATA = "/var/lib/postgresql/data"
+"""Where Postgres' image has its volume."""
 _DATABASE = "/database"
 """Where the secrets job sees Postgres' volume, to know whether the instance is a new one."""
 
@@ -217,7 +219,7 @@ class _Maker:
                 "POSTGRES_PASSWORD_FILE": str(_SECRETS_FOLDER / "postgres_password"),
                 "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --data-checksums",
             },
-            "volumes": [_volume("postgres", "/var/lib/postgresql/data")],
+            "volumes": [_volume("postgres", POSTGRES_DATA)],
             "tmpfs": [_tmp("64m"), "/var/run/postgresql:mode=1777,size=1m"],
             "shm_size": "256m",
             "networks": ["back"],

@@ -3,8 +3,10 @@
 import contextlib
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,13 +14,29 @@ from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
 from vserver.stack.compose import diagnosis, images, logs, states
 from vserver.stack.compose.bridge import Publishing
-from vserver.stack.compose.document import PARTS_IMAGES, Image, Restart, Setting, compose_document
+from vserver.stack.compose.document import (
+    PARTS_IMAGES,
+    POSTGRES_DATA,
+    SECRETS,
+    Image,
+    Restart,
+    Setting,
+    compose_document,
+)
 from vserver.stack.compose.engine import Container, Engine, connect
 from vserver.stack.compose.files import CONFIGURATION, Files, labels
 from vserver.stack.driver import DriverName, Progress, StackStatus
 from vserver.stack.logs import LogsWanted, OnLine
-from vserver.stack.plan import ComponentName, Gateway, Plan
-from vserver.stack.secrets import keep_given
+from vserver.stack.plan import ComponentName, Gateway, Plan, Postgres
+from vserver.stack.secrets import (
+    FORGET_MODULE,
+    REFUSED,
+    SINGLE_USER,
+    keep_given,
+    refusal,
+    renew_kept,
+    renewing_statements,
+)
 from vserver.stack.site import ComposeSite
 
 if TYPE_CHECKING:
@@ -108,6 +126,44 @@ class ComposeDriver:
             return self._run_job(engine, [], module, arguments, stdin, say)
         finally:
             self._down(engine, _quiet)
+
+    def renew_secrets(self, plan: Plan, names: Sequence[str], progress: Progress) -> None:
+        """Make secrets of a stopped instance anew, and let its database take them at the next start."""
+        engine = connect()
+        before = engine.containers(self._id)
+        self._refuse_others(before)
+        if states.stack_status(before, plan).state != "stopped":
+            raise CommandError("Secrets are renewed while the server is stopped", "`vserver stop` it first.")
+        self._files.make_folders()
+        with self._files.lock():
+            self._prepare(engine, plan, progress)
+            renew_kept([sys.executable], self._files.kept, plan.secrets, names)
+            try:
+                self._let_database_take(engine, plan, names)
+            finally:
+                self._down(engine, _quiet)
+
+    def _let_database_take(self, engine: Engine, plan: Plan, names: Sequence[str]) -> None:
+        self._run_step(engine, [SECRETS])
+        own = [part.program for part in plan.components if isinstance(part.program, Postgres)]
+        if not own:
+            self._run_step(engine, ["--no-deps", "migrate", "python", "-m", FORGET_MODULE, "--forget", *names])
+            return
+        words = ["postgres", *SINGLE_USER, "-D", POSTGRES_DATA, own[0].database]
+        statements = renewing_statements(own[0].user, self._files.kept, names)
+        self._run_step(engine, ["--no-deps", "postgres", *words], statements)
+
+    def _run_step(self, engine: Engine, words: Sequence[str], text: str = "") -> None:
+        """`docker compose run` with this text as input. Raises `CommandError` where it fails or says that it did."""
+        said: list[str] = []
+        code = engine.compose_job(
+            self._files.project, ["run", "--rm", "-T", *words], BytesIO(text.encode()), said.append
+        )
+        wrong = [line for line in said if "ERROR" in line or "FATAL" in line]
+        if code == REFUSED and (refused := refusal(said)):
+            raise refused
+        if code != 0 or wrong:
+            raise CommandError("\n".join(["The database could not be told of the new secrets:", *(wrong or said[-3:])]))
 
     def run_at_terminal(self, plan: Plan, module: str) -> int:
         """Run a module at our terminal in a container like `migrate`'s, beside a stack that runs."""

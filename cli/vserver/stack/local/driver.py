@@ -17,6 +17,7 @@ from vserver.stack.local.stack import LocalStack
 from vserver.stack.local.tail import follow, last_lines
 from vserver.stack.logs import LogsWanted, OnLine, component_in
 from vserver.stack.plan import ComponentName, Plan
+from vserver.stack.secrets import FORGET_MODULE
 from vserver.stack.site import LocalSite
 
 if TYPE_CHECKING:
@@ -99,6 +100,13 @@ class LocalDriver:
             return self._stack.run_job(plan, runtime, lambda: work.run(stdin, on_line), on_line)
 
         return acting_as(account, run, say)
+
+    def renew_secrets(self, plan: Plan, names: Sequence[str], progress: Progress) -> None:
+        """Make secrets of a stopped instance anew, and let its database take them at the next start."""
+        account = self._account()
+        runtime = runtime_for(account, progress)
+        forget = job.Job(self._place, runtime, plan.component("migrate"), FORGET_MODULE, ("--forget", *names))
+        acting_as(account, lambda say: self._stack.renew_secrets(plan, runtime, names, forget, say), progress)
 
     def run_at_terminal(self, plan: Plan, module: str) -> int:
         """Run a module at our terminal in the place of `migrate`, beside a stack that runs."""

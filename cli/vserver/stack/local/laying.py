@@ -21,7 +21,7 @@ _RUN_FILES = ("supervisor.sock", "supervisord.pid", "supervisord.conf")
 
 def lay_out(plan: Plan, place: Place, runtime: Runtime, progress: Progress) -> None:
     """Write all that the plan's components need to run, and make the database where the stack has its own."""
-    _lay_secrets(plan, place, runtime)
+    lay_secrets(plan, place, runtime)
     for component in plan.components:
         match component.program:
             case Postgres() as postgres:
@@ -38,7 +38,8 @@ def lay_out(plan: Plan, place: Place, runtime: Runtime, progress: Progress) -> N
     write_private(place.run / "supervisord.conf", supervisor.configuration(kept_running, place.socket, logs))
 
 
-def _lay_secrets(plan: Plan, place: Place, runtime: Runtime) -> None:
+def lay_secrets(plan: Plan, place: Place, runtime: Runtime) -> None:
+    """Give each component its secrets. Raises `CommandError` where some are damaged."""
     keep_given(place.kept_secrets, plan.secrets)
     readers = {component.name: Reader(place.secrets / component.name) for component in plan.components}
     done = subprocess.run(  # noqa: S603

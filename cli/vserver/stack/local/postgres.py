@@ -10,6 +10,7 @@ from vserver.stack.local import processes
 from vserver.stack.local.place import Place
 from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.plan import Postgres
+from vserver.stack.secrets import SINGLE_USER
 
 
 def make_database(place: Place, runtime: Runtime, postgres: Postgres, password_file: Path) -> bool:
@@ -35,6 +36,19 @@ def make_database(place: Place, runtime: Runtime, postgres: Postgres, password_f
     _run([str(programs / "postgres"), "--single", "-D", str(aside), "postgres"], place, runtime, statement)
     aside.replace(place.postgres)
     return True
+
+
+def run_statements(place: Place, runtime: Runtime, postgres: Postgres, statements: str) -> None:
+    """Run statements, one a line, on a database that does not run, with its owner's rights and without a password."""
+    _forget_dead_postmaster(place.postgres)
+    program = runtime.postgres_for(place.postgres) / "postgres"
+    arguments = [str(program), *SINGLE_USER, "-D", str(place.postgres), postgres.database]
+    done = subprocess.run(  # noqa: S603
+        arguments, input=statements, capture_output=True, text=True, cwd=place.run, env=environment(place, runtime)
+    )
+    wrong = [line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line]
+    if done.returncode != 0 or wrong:
+        raise CommandError(f"The database in {place.postgres} could not be changed: {' '.join(wrong)}")
 
 
 def _run(arguments: list[str], place: Place, runtime: Runtime, text: str = "") -> None:

@@ -11,14 +11,16 @@ from pathlib import Path
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.driver import ComponentStatus, Progress, StackStatus
 from vserver.stack.local import checks, laying, ports, processes, supervisor
+from vserver.stack.local.job import Job
 from vserver.stack.local.lock import only_one
 from vserver.stack.local.order import GivenUpError, in_order
 from vserver.stack.local.place import Place
+from vserver.stack.local.postgres import run_statements
 from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
 from vserver.stack.local.tail import last_lines
-from vserver.stack.plan import Component, Plan
-from vserver.stack.secrets import REFUSED, refusal
+from vserver.stack.plan import Component, Plan, Postgres
+from vserver.stack.secrets import REFUSED, refusal, renew_kept, renewing_statements
 from vserver.stack.site import STORES, Store
 
 START_SECONDS = 90
@@ -77,6 +79,22 @@ class LocalStack:
                     self._end_all()
         return work()
 
+    def renew_secrets(
+        self, plan: Plan, runtime: Runtime, names: Sequence[str], forget: Job, progress: Progress
+    ) -> None:
+        """Make secrets anew while nothing runs; `forget` makes a database that is not ours forget the old ones."""
+        self.place.make()
+        with only_one(self._lock):
+            if self.status().state != "stopped":
+                raise CommandError("Secrets are renewed while the server is stopped", "`vserver stop` it first.")
+            renew_kept([str(runtime.python)], self._kept, plan.secrets, names)
+            laying.lay_secrets(plan, self.place, runtime)
+            own = [part.program for part in plan.components if isinstance(part.program, Postgres)]
+            if own and (self.place.postgres / "PG_VERSION").exists():
+                run_statements(self.place, runtime, own[0], renewing_statements(own[0].user, self._kept, names))
+            elif not own and forget.run(None, progress) != 0:
+                raise CommandError("The database could not be told of the new secrets", "Run the command again.")
+
     def stop(self, progress: Progress) -> StackStatus:
         """Stop all of it; answers how it was before."""
         if not self.place.run.is_dir():
@@ -110,6 +128,10 @@ class LocalStack:
     @property
     def _supervisor(self) -> Supervisor:
         return Supervisor(self.place.socket)
+
+    @property
+    def _kept(self) -> Path:
+        return self.place.kept_secrets
 
     @property
     def _lock(self) -> Path:
