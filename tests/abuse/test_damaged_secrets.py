@@ -35,7 +35,10 @@ class StoppedInstance:
         assert done.returncode == 1, done.stdout + done.stderr
         for name, what in said.items():
             assert f"{self.kept.folder}/{name}: {what}" in done.stderr
-        assert self.stack.home.vserver("status", "-n", self.stack.name, "--user").returncode == 1
+        status = self.stack.home.vserver("status", "-n", self.stack.name, "--user")
+        assert status.returncode == 1
+        for name in said:
+            assert f"{self.kept.folder}/{name}: " in status.stdout
         assert not words_below(self.stack.home.folder)
         return done.stderr
 
@@ -64,8 +67,9 @@ def test_start_refuses_secrets_of_another_instance(instance: StoppedInstance) ->
     names = [name for name in instance.kept.names() if name != OWN_PASSWORD]
     with instance.kept.put_back_later():
         instance.kept.replace(names)
-        instance.kept.forget_fingerprints()
         instance.assert_refused(dict.fromkeys(names, "another secret: not the one that this database was used with"))
+        instance.kept.forget_fingerprints()
+        assert instance.start().returncode == 1, "the database knows"
 
 
 def test_start_refuses_the_password_of_another_database(instance: StoppedInstance) -> None:
@@ -85,6 +89,12 @@ def test_instance_starts_once_its_secrets_are_put_back(instance: StoppedInstance
     try:
         done = instance.start()
         assert done.returncode == 0, done.stderr
+        with instance.kept.put_back_later():
+            instance.kept.damage(["api_key_pepper"], "empty")
+            status = instance.stack.home.vserver("status", "-n", instance.stack.name, "--user")
+            assert status.returncode == 1
+            assert ": running" in status.stdout
+            assert f"{instance.kept.folder}/api_key_pepper: empty" in status.stdout
     finally:
         instance.stack.home.vserver("stop", "-n", instance.stack.name, "--user")
 

@@ -51,9 +51,13 @@ ABOUT: Mapping[str, About] = {
         exits={0: "Always, also when a configuration is wrong: its row says so."},
     ),
     "status": About(
-        reads="The configuration, and how each part is: asked of the processes or of Docker, never of a file.",
+        reads="The configuration, and how each part is: asked of the processes or of Docker, never of a file. "
+        "Also whether the secrets that are kept look whole.",
         writes="Nothing.",
-        exits={0: "All parts run and are healthy.", 1: "Some do not run, or are not healthy."},
+        exits={
+            0: "All parts run and are healthy, and all secrets are whole.",
+            1: "Some do not run or are not healthy, or secrets are damaged.",
+        },
     ),
     "files": About(
         reads="The configuration.",

@@ -31,6 +31,12 @@ def status_of(instance: "Instance", environment: "Environment | None" = None) ->
     return driver.status()
 
 
+def secret_damage(instance: "Instance", environment: "Environment") -> CommandError | None:
+    """What is wrong with the secrets that an instance keeps; None for one that never ran."""
+    driver = driver_of(instance, environment)
+    return driver.secret_damage() if driver is not None else None
+
+
 def instances_of(file: "ConfigurationFile") -> "Iterator[tuple[Instance, Environment | None]]":
     """The instances of a configuration: one for each environment that is filled in.
 

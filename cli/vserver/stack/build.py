@@ -328,6 +328,15 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
+def kept_secrets(instance: "Instance", environment: "Environment", database: str | None) -> SecretPlan:
+    """The secrets that are made for an instance, and how damage to them is noticed; without those of others."""
+    generated = tuple(name for name in NEW_ONE if name != OWN_PASSWORD or environment.uri is None)
+    chosen = environment.jwt_secret_key
+    given = {"jwt_secret_key": chosen.get_secret_value()} if chosen is not None else {}
+    renew = f"vserver secret renew {{names}} {instance.options}"
+    return SecretPlan(generated, given, {}, SecretGuard(database, str(instance.secrets_folder), renew))
+
+
 def _secrets(environment: "Environment", site: Site, where: str, renew: str) -> SecretPlan:
     redis = site.store("redis")
     given: dict[str, str] = {}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol
 
+from vserver.errors import CommandError
 from vserver.stack.logs import LogsWanted, OnLine
 from vserver.stack.plan import ComponentName, Plan
 
@@ -76,6 +77,10 @@ class Driver(Protocol):
 
         `on_line` gets each line of its standard error (progress, problems); its standard output is ours.
         """
+        ...
+
+    def secret_damage(self) -> CommandError | None:
+        """What is wrong with the kept secrets, and what to do; None where all look whole. Asks no database."""
         ...
 
     def renew_secrets(self, plan: Plan, names: Sequence[str], progress: Progress) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -21,6 +22,8 @@ REFUSED = 4
 
 FORGET_MODULE = "dataquality.jobs.known_secrets"
 """Makes a database forget fingerprints: the next migration takes the secrets that it finds."""
+OWN_PYTHON = (sys.executable, "-P")
+"""How this installation's Python runs a module of its own, whatever lies in the folder that we are in."""
 SINGLE_USER = ("--single", "-c", "log_min_error_statement=panic")
 """How Postgres itself is run for statements without a password; one that fails is not logged, for it may hold one."""
 _FINGERPRINT = "secret fingerprint: "
@@ -104,6 +107,15 @@ def renew_kept(command: Sequence[str], kept: Path, secrets: SecretPlan, names: S
     if done.returncode == 0:
         return
     raise refusal(done.stderr.splitlines()) or CommandError(f"The secrets could not be made anew: {done.stderr}")
+
+
+def damage(command: Sequence[str], kept: Path, secrets: SecretPlan) -> CommandError | None:
+    """What is wrong with kept secrets, as far as can be told without the database; None where all are whole."""
+    guard = {"database": secrets.guard.database if secrets.guard else None, **_advice(secrets)}
+    spec = json.dumps({"generated": secrets.generated, "guard": guard})
+    words = [*command, "-m", SECRETS_MODULE, "--kept", str(kept), "--spec", spec, "--check"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    return refusal(done.stderr.splitlines()) if done.returncode else None
 
 
 def renewing_statements(role: str, kept: Path, names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, inspect, select
 from dataquality.core.settings import Settings, settings_from_environment
 from dataquality.jobs.fingerprints import Fingerprint
 from dataquality.jobs.reading import snapshot
-from dataquality.jobs.secret_files import Advice, Damage, SecretsRefusedError
+from dataquality.jobs.secret_files import STRANGER, Advice, Damage, SecretsRefusedError
 from dataquality.model import ServerState
 
 OWN_PASSWORD = "postgres_password"  # noqa: S105 - the name of a secret
@@ -100,7 +100,7 @@ def _whose(name: str, value: str, known: Mapping[str, Fingerprint]) -> str:
     belongs = next(others, None)
     if belongs:
         return f"another secret: it holds what belongs in {belongs}"
-    return "another secret: not the one that this database was used with"
+    return STRANGER
 
 
 def main(arguments: list[str] | None = None) -> int:

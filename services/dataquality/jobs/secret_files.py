@@ -13,6 +13,9 @@ KNOWN = ".fingerprints.json"
 REFUSED = 4
 """Exit code of a job that stopped because of the secrets: its last words are the refusal."""
 
+STRANGER = "another secret: not the one that this database was used with"
+"""What is said of a secret that looks whole, and is not the one that is known."""
+
 _MADE_LENGTH = 43
 _SHORTEST_CHOSEN = 32
 FIRST = frozenset(

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dataquality.jobs import secret_files
-from dataquality.jobs.secret_files import REFUSED, Advice, Known, SecretsRefusedError
+from dataquality.jobs.secret_files import REFUSED, Advice, Damage, Known, SecretsRefusedError
 
 SECRET_BYTES = 32
 """43 URL-safe characters: as strong as the HMAC-SHA-256 that some of them key."""
@@ -149,6 +149,16 @@ def renew(kept: Path, spec: Spec, names: Collection[str]) -> None:
     remember(kept, spec.generated, names)
 
 
+def look(kept: Path, spec: Spec) -> None:
+    """Raise SecretsRefusedError where secrets are damaged, or others than were last used. Changes nothing."""
+    if spec.guard is None:
+        return
+    check(kept, spec.generated, spec.guard)
+    changed = secret_files.changed(kept, [name for name in spec.generated if name not in spec.guard.advice.configured])
+    if changed:
+        raise SecretsRefusedError([Damage(name, secret_files.STRANGER) for name in changed], spec.guard.advice)
+
+
 def remember(kept: Path, names: Sequence[str], anew: Collection[str] = ()) -> None:
     """Note the fingerprints of secrets that are not known yet, and again those of `anew` that have changed."""
     known = secret_files.load_known(kept)
@@ -260,11 +270,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dataquality.jobs.secrets")
     parser.add_argument("--kept", type=Path, required=True, help="folder that keeps what was generated or given")
     parser.add_argument("--spec", required=True, help="what to make and for whom, as JSON without any secret")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 0 only if all are whole")
     parser.add_argument("--renew", nargs="+", metavar="NAME", help="only make these anew, whatever they hold")
     options = parser.parse_args(arguments)
     try:
         spec = parse_spec(options.spec)
-        if options.renew:
+        if options.check:
+            look(options.kept, spec)
+        elif options.renew:
             renew(options.kept, spec, options.renew)
         else:
             lay_out(options.kept, spec)

@@ -3,7 +3,6 @@
 import contextlib
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from vserver.errors import CommandError, ExitCode
-from vserver.stack.build import Overrides, build_plan
+from vserver.stack.build import Overrides, build_plan, kept_secrets
 from vserver.stack.compose import diagnosis, images, logs, states
 from vserver.stack.compose.bridge import Publishing
 from vserver.stack.compose.document import (
@@ -30,8 +29,10 @@ from vserver.stack.logs import LogsWanted, OnLine
 from vserver.stack.plan import ComponentName, Gateway, Plan, Postgres
 from vserver.stack.secrets import (
     FORGET_MODULE,
+    OWN_PYTHON,
     REFUSED,
     SINGLE_USER,
+    damage,
     keep_given,
     refusal,
     renew_kept,
@@ -127,6 +128,14 @@ class ComposeDriver:
         finally:
             self._down(engine, _quiet)
 
+    def secret_damage(self) -> CommandError | None:
+        """What is wrong with the kept secrets, and what to do; None where all look whole."""
+        if self.environment is None:
+            return None
+        # The database may lie in a volume, which is not seen from here: it is made after this file is written.
+        secrets = kept_secrets(self.instance, self.environment, str(self._files.project.file))
+        return damage(OWN_PYTHON, self._files.kept, secrets)
+
     def renew_secrets(self, plan: Plan, names: Sequence[str], progress: Progress) -> None:
         """Make secrets of a stopped instance anew, and let its database take them at the next start."""
         engine = connect()
@@ -137,7 +146,7 @@ class ComposeDriver:
         self._files.make_folders()
         with self._files.lock():
             self._prepare(engine, plan, progress)
-            renew_kept([sys.executable], self._files.kept, plan.secrets, names)
+            renew_kept(OWN_PYTHON, self._files.kept, plan.secrets, names)
             try:
                 self._let_database_take(engine, plan, names)
             finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from vserver.errors import CommandError, ExitCode
-from vserver.stack.build import Overrides, build_plan
+from vserver.stack.build import Overrides, build_plan, kept_secrets
 from vserver.stack.driver import DriverName, Progress, StackStatus
 from vserver.stack.files import read_text
 from vserver.stack.local import handover, job, ports, service_account
@@ -17,7 +17,7 @@ from vserver.stack.local.stack import LocalStack
 from vserver.stack.local.tail import follow, last_lines
 from vserver.stack.logs import LogsWanted, OnLine, component_in
 from vserver.stack.plan import ComponentName, Plan
-from vserver.stack.secrets import FORGET_MODULE
+from vserver.stack.secrets import FORGET_MODULE, OWN_PYTHON, damage
 from vserver.stack.site import LocalSite
 
 if TYPE_CHECKING:
@@ -100,6 +100,14 @@ class LocalDriver:
             return self._stack.run_job(plan, runtime, lambda: work.run(stdin, on_line), on_line)
 
         return acting_as(account, run, say)
+
+    def secret_damage(self) -> CommandError | None:
+        """What is wrong with the kept secrets, and what to do; None where all look whole."""
+        if self._environment is None:
+            return None
+        # Written once the secrets are made: from then on they must be there.
+        secrets = kept_secrets(self.instance, self._environment, str(self._place.configuration))
+        return damage(OWN_PYTHON, self._place.kept_secrets, secrets)
 
     def renew_secrets(self, plan: Plan, names: Sequence[str], progress: Progress) -> None:
         """Make secrets of a stopped instance anew, and let its database take them at the next start."""
