@@ -108,9 +108,10 @@ class BodyMiddleware:
     async def _read_small(self, receive: Any, most: int) -> Blocks:
         return await read(receive, most, self._rate, partial(_too_large, most), _no_room)
 
-    def _address(self, scope: Any) -> str:
+    def _address(self, scope: Any) -> str | None:
+        """None where callers cannot be told apart."""
         address = address_of(Request(scope), self._context.settings.trusted_proxies)
-        return owner_of(address) if address else "unknown"
+        return owner_of(address) if address else None
 
     async def _large_body(self, most: int, scope: Any, receive: Any, send: Any) -> None:
         async with AsyncExitStack() as room:

@@ -19,11 +19,14 @@ class PendingBodies:
         self._most_per_address = most_per_address
         self._most = most
         self._number = 0
-        self._addresses: dict[str, dict[asyncio.Timeout, None]] = {}
+        self._addresses: dict[str | None, dict[asyncio.Timeout, None]] = {}
 
     @asynccontextmanager
-    async def one_of(self, address: str) -> AsyncGenerator[None]:
-        """Receive one body in the block. Raises TooSlow when its time is over, or when it is cut for newer ones."""
+    async def one_of(self, address: str | None) -> AsyncGenerator[None]:
+        """Receive one body in the block. Raises TooSlow when its time is over, or when it is cut for newer ones.
+
+        Where callers cannot be told apart (None) only the number of all bodies counts.
+        """
         try:
             async with asyncio.timeout(self._seconds) as limit:
                 self._make_room_for(address)
@@ -39,18 +42,18 @@ class PendingBodies:
                 "sooner while many others wait. Send the request again."
             ) from error
 
-    def _make_room_for(self, address: str) -> None:
-        if len(self._addresses.get(address, ())) >= self._most_per_address:
+    def _make_room_for(self, address: str | None) -> None:
+        if address is not None and len(self._addresses.get(address, ())) >= self._most_per_address:
             self._cut_oldest(address)
         elif self._number >= self._most:
             self._cut_oldest(max(self._addresses, key=lambda one: len(self._addresses[one])))
 
-    def _cut_oldest(self, address: str) -> None:
+    def _cut_oldest(self, address: str | None) -> None:
         oldest = next(iter(self._addresses[address]))
         self._forget(address, oldest)
         oldest.reschedule(asyncio.get_running_loop().time())
 
-    def _forget(self, address: str, limit: asyncio.Timeout) -> None:
+    def _forget(self, address: str | None, limit: asyncio.Timeout) -> None:
         waiting = self._addresses.get(address, {})
         if limit in waiting:
             del waiting[limit]

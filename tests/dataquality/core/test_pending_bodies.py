@@ -12,11 +12,11 @@ from dataquality.core.pending_bodies import PendingBodies
 class Sender:
     """One that begins a body and sends the rest of it when it is told to."""
 
-    def __init__(self, pending: PendingBodies, address: str) -> None:
+    def __init__(self, pending: PendingBodies, address: str | None) -> None:
         self.rest = asyncio.Event()
         self.task = asyncio.create_task(self._send(pending, address))
 
-    async def _send(self, pending: PendingBodies, address: str) -> bool:
+    async def _send(self, pending: PendingBodies, address: str | None) -> bool:
         try:
             async with pending.one_of(address):
                 await self.rest.wait()
@@ -25,7 +25,7 @@ class Sender:
         return True
 
 
-async def arrived(pending: PendingBodies, addresses: Sequence[str]) -> list[bool]:
+async def arrived(pending: PendingBodies, addresses: Sequence[str | None]) -> list[bool]:
     """Which of the bodies arrive that begin in this order and end once all have begun."""
     senders: list[Sender] = []
     for address in addresses:
@@ -52,6 +52,11 @@ async def test_oldest_of_an_address_is_cut_for_its_newest() -> None:
 
 async def test_oldest_of_the_address_with_most_is_cut_for_another() -> None:
     assert await arrived(PendingBodies(30, 3, 4), ["b", "a", "a", "a", "c"]) == [True, False, True, True, True]
+
+
+async def test_callers_who_cannot_be_told_apart_share_no_limit_of_one_address() -> None:
+    assert await arrived(PendingBodies(30, 1, 4), [None, None, None, "a"]) == [True] * 4
+    assert await arrived(PendingBodies(30, 1, 4), [None, None, None, None, "a"]) == [False, True, True, True, True]
 
 
 async def test_flood_leaves_a_newcomer_its_turn_and_nothing_behind() -> None:
