@@ -261,3 +261,32 @@ def seen_in(organization: Any) -> dict[str, list[int]]:
         links: list[dict[str, int]] = organization[key] or []
         seen[key] = [link["id"] for link in links]
     return seen
+
+
+def test_rule_for_tasks_does_not_open_their_results_nor_the_other_way_round(attacked: AttackedStack) -> None:
+    study = attacked.new_study()
+    task = made(attacked, researcher_of(attacked, study), "/task", study.task())
+    [result] = [link["id"] for link in task["results"]]
+    with attacker(attacked, holder_of(attacked, study, "task")) as http:
+        assert http.get(f"/task/{task['id']}").status_code == 200
+        for path in ("/task", f"/task/{task['id']}", f"/collaboration/{study.collaboration}/task"):
+            assert http.get(path, params={"include": "results"}).status_code == 401
+    with attacker(attacked, holder_of(attacked, study, "result")) as http:
+        assert http.get(f"/result/{result}").status_code == 200
+        for path in ("/result", f"/result/{result}"):
+            assert http.get(path, params={"include": "task"}).status_code == 401
+
+
+def holder_of(stack: AttackedStack, study: Study, resource: str) -> str:
+    """A user of the study's organization who may see the organization's things of one kind, and nothing else."""
+    name = unique("holder")
+    with stack.client(stack.root) as root:
+        rules = root.get("/rule", params={"name": resource, "operation": "VIEW", "scope": "ORGANIZATION"}).json()
+    person = {"username": name, "password": PASSWORD, "firstname": "", "lastname": "", "email": f"{name}@mail.example"}
+    made(
+        stack,
+        stack.root,
+        "/user",
+        person | {"organization_id": study.organization, "rules": [rule["id"] for rule in rules]},
+    )
+    return str(stack.sign_in(name)["access_token"])

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, select, true
 
-from dataquality.core.callers import Caller, ContainerCaller
+from dataquality.core.callers import Caller, ContainerCaller, forbidden
 from dataquality.core.tokens import ContainerSubject
 from dataquality.model import Operation, Scope, Task, member
 
@@ -12,6 +12,12 @@ from dataquality.model import Operation, Scope, Task, member
 def collaborations_of(organization_id: int) -> Select[Any]:
     """The ids of the collaborations that the organization belongs to."""
     return select(member.c.collaboration_id).where(member.c.organization_id == organization_id)
+
+
+def require_rule(caller: Caller, resource: str) -> None:
+    """Raise Forbidden where an answer is to include things of a kind that the caller may see none of."""
+    if not caller.scopes(resource, Operation.VIEW):
+        raise forbidden(resource, Operation.VIEW)
 
 
 def within_reach(caller: Caller, resource: str) -> ColumnElement[bool]:

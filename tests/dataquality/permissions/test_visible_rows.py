@@ -49,11 +49,9 @@ ALLOWED = {
     },
     "Whoever may see the owner sees what belongs to it; the owner was asked for with `readable_by`.": {
         "entity/collaboration/endpoints.py::_nodes",
-        "dispatch/result/endpoints.py::_shown",
         "dispatch/result/texts.py::_first_of",
         "dispatch/result/repository.py::ports",
         "dispatch/result/repository.py::results_of_task",
-        "dispatch/result/repository.py::results_of_tasks",
         "dispatch/task/repository.py::summaries",
     },
     "The clock or a kill ends it; whoever did was asked for the right to, and only ids and places are told to nodes.": {

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy import select
 
 from dataquality.core.app import error_response
-from dataquality.core.callers import forbidden
+from dataquality.core.callers import Caller, forbidden
 from dataquality.core.errors import NotFound
 from dataquality.core.fields import PathId
 from dataquality.core.paging import Paging
@@ -16,6 +16,7 @@ from dataquality.core.session import ReadConnection, WriteSession, after_commit
 from dataquality.dispatch.among import among
 from dataquality.dispatch.fields import Includes
 from dataquality.dispatch.parts import Kick, LinkMaker, Shape
+from dataquality.dispatch.reach import require_rule
 from dataquality.dispatch.result import service
 from dataquality.dispatch.result.policy import Answerer, ResultLister, ResultViewer, TaskResultViewer
 from dataquality.dispatch.result.render import ResultRenderer
@@ -29,6 +30,7 @@ from dataquality.dispatch.result.schemas import ResultFilters, ResultPatch
 from dataquality.dispatch.result.texts import TextsOfAnswer
 from dataquality.dispatch.task.render import TaskRenderer
 from dataquality.dispatch.task.repository import TASKS
+from dataquality.dispatch.task.repository import readable_by as task_readable_by
 from dataquality.model import Operation, Task
 
 router = APIRouter()
@@ -45,7 +47,7 @@ async def list_results(
 ) -> Response:
     """Results that the caller may see, newest first."""
     rows, total = await result_list(caller, filters).fetch(connection, page)
-    results = await _shown(ResultRenderer(connection, links, texts), rows, with_task=filters.includes("task"))
+    results = await _shown(caller, ResultRenderer(connection, links, texts), rows, with_task=filters.includes("task"))
     return texts.filled(page.response(results, total))
 
 
@@ -65,7 +67,7 @@ async def get_result(
     if not row.readable:
         raise forbidden("result", Operation.VIEW)
     renderer = ResultRenderer(connection, links, texts)
-    shown = await _shown(renderer, [row], with_task=bool(include) and include[0] == "task")
+    shown = await _shown(caller, renderer, [row], with_task=bool(include) and include[0] == "task")
     if not shown:
         raise NotFound(f"There is no result with the id {result_id}.")
     return texts.filled(JSONResponse(shown[0]))
@@ -114,14 +116,21 @@ async def list_results_of_task(
     return texts.filled(page.response(await ResultRenderer(connection, links, texts).plain(rows), total))
 
 
-async def _shown(renderer: ResultRenderer, rows: Sequence[Any], *, with_task: bool) -> list[dict[str, Any]]:
+async def _shown(
+    caller: Caller, renderer: ResultRenderer, rows: Sequence[Any], *, with_task: bool
+) -> list[dict[str, Any]]:
+    """A task in its result needs its own rule; where the caller's reach is shorter for tasks, the link stays."""
+    if with_task:
+        require_rule(caller, "task")
     results = await renderer.linked(rows)
     if not with_task or not rows:
         return results
     connection = renderer.connection
-    statement = TASKS.where(among(connection, Task.id, sorted({row.task_id for row in rows})))
-    tasks = await TaskRenderer(connection, renderer.links).bare((await connection.execute(statement)).all())
-    by_id = {task["id"]: task for task in tasks}
+    readable = task_readable_by(caller).label("readable")
+    wanted = among(connection, Task.id, sorted({row.task_id for row in rows}))
+    found = (await connection.execute(TASKS.add_columns(readable).where(wanted))).all()
+    tasks = await TaskRenderer(connection, renderer.links).bare([row for row in found if row.readable])
+    by_id = {row.id: renderer.links.one("task", row.id) for row in found} | {task["id"]: task for task in tasks}
     # A task that was deleted a moment ago took its results along.
     return [
         result | {"task": by_id[row.task_id]} for row, result in zip(rows, results, strict=True) if row.task_id in by_id

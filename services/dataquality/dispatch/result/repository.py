@@ -75,9 +75,10 @@ def results_of_task(task_id: int) -> Listing:
     return Listing(RESULTS, Result.id, [Result.task_id == task_id], newest_first=True)
 
 
-def results_of_tasks(connection: AsyncConnection, task_ids: Sequence[int]) -> Select[Any]:
-    """All results of these tasks, oldest first."""
-    return RESULTS.where(among(connection, Result.task_id, task_ids)).order_by(Result.id)
+def results_of_tasks(connection: AsyncConnection, task_ids: Sequence[int], caller: Caller) -> Select[Any]:
+    """The results of these tasks that the caller may see, oldest first."""
+    conditions = (among(connection, Result.task_id, task_ids), readable_by(caller))
+    return RESULTS.where(*conditions).order_by(Result.id)
 
 
 async def find_result(connection: AsyncConnection, result_id: int, caller: Caller | None = None) -> Any | None:

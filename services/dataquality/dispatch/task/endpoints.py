@@ -14,7 +14,7 @@ from dataquality.core.paging import Paging
 from dataquality.core.session import ReadConnection, WriteSession, after_commit
 from dataquality.dispatch.fields import Includes
 from dataquality.dispatch.parts import Kick, LinkMaker, Shape
-from dataquality.dispatch.reach import collaborations_of
+from dataquality.dispatch.reach import collaborations_of, require_rule
 from dataquality.dispatch.result.render import ResultRenderer
 from dataquality.dispatch.result.repository import results_of_tasks
 from dataquality.dispatch.result.texts import TextsOfAnswer
@@ -47,7 +47,8 @@ async def list_tasks(
 ) -> Response:
     """Tasks that the caller may see, newest first."""
     rows, total = await task_list(caller, filters).fetch(connection, page)
-    tasks = await _shown(ResultRenderer(connection, links, texts), rows, with_results=filters.includes(*_RESULTS))
+    with_results = filters.includes(*_RESULTS)
+    tasks = await _shown(caller, ResultRenderer(connection, links, texts), rows, with_results=with_results)
     return texts.filled(page.response(tasks, total))
 
 
@@ -93,7 +94,7 @@ async def get_task(
     if not row.readable:
         raise forbidden("task", Operation.VIEW)
     with_results = bool(include) and include[0] in _RESULTS
-    [task] = await _shown(ResultRenderer(connection, links, texts), [row], with_results=with_results)
+    [task] = await _shown(caller, ResultRenderer(connection, links, texts), [row], with_results=with_results)
     return texts.filled(JSONResponse(task))
 
 
@@ -121,7 +122,7 @@ async def list_tasks_of_collaboration(
     require_scope(caller, Operation.VIEW, is_member=await _is_member(connection, caller, collaboration_id))
     rows, total = await task_list(caller, TaskFilters(collaboration_id=collaboration_id)).fetch(connection, page)
     with_results = any(word in _RESULTS for word in include or [])
-    tasks = await _shown(ResultRenderer(connection, links, texts), rows, with_results=with_results)
+    tasks = await _shown(caller, ResultRenderer(connection, links, texts), rows, with_results=with_results)
     return texts.filled(page.response(tasks, total))
 
 
@@ -129,12 +130,15 @@ async def _is_member(connection: AsyncConnection, caller: Caller, collaboration_
     return collaboration_id in (await connection.scalars(collaborations_of(caller.organization_id))).all()
 
 
-async def _shown(renderer: ResultRenderer, rows: Any, *, with_results: bool) -> list[dict[str, Any]]:
+async def _shown(caller: Caller, renderer: ResultRenderer, rows: Any, *, with_results: bool) -> list[dict[str, Any]]:
+    """Results need their own rule: seeing a task is not seeing what came back."""
+    if with_results:
+        require_rule(caller, "result")
     connection = renderer.connection
     tasks = TaskRenderer(connection, renderer.links)
     if not with_results or not rows:
         return await tasks.linked(rows)
-    found = (await connection.execute(results_of_tasks(connection, [row.id for row in rows]))).all()
+    found = (await connection.execute(results_of_tasks(connection, [row.id for row in rows], caller))).all()
     results = await renderer.in_task(found)
     by_task: dict[int, list[dict[str, Any]]] = {row.id: [] for row in rows}
     for row, result in zip(found, results, strict=True):
