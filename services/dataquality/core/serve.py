@@ -6,6 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from dataquality.core.logs import set_up_logging
+from dataquality.core.open_files import raise_open_files
 from dataquality.core.settings import Settings, settings_from_environment
 from dataquality.core.websockets import MESSAGE_BYTES, LimitedWebSocket
 
@@ -14,6 +15,7 @@ def serve(make_app: Callable[[Settings], FastAPI]) -> None:
     """Serve until told to stop; open requests get ten seconds to end."""
     settings = settings_from_environment()
     set_up_logging(settings)
+    raise_open_files()
     uvicorn.run(
         make_app(settings),
         host=settings.host,

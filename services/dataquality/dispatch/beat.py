@@ -8,6 +8,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from dataquality.core.logs import set_up_logging
+from dataquality.core.open_files import raise_open_files
 from dataquality.core.settings import settings_from_environment
 from dataquality.dispatch.celery import JobQueue, quiet_libraries
 from dataquality.dispatch.health import serve_health
@@ -45,6 +46,7 @@ def main() -> int:
     settings = settings_from_environment()
     quiet_libraries()
     set_up_logging(settings)
+    raise_open_files()
     schedule = SCHEDULE | (MAIL_SCHEDULE if settings.smtp else {})
     note = _Noting(connect_redis_sync(settings.redis_url))
     beat = JobQueue(settings.redis_url).beat(schedule, note)

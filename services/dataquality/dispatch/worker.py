@@ -5,6 +5,7 @@ import sys
 import structlog
 
 from dataquality.core.logs import set_up_logging
+from dataquality.core.open_files import raise_open_files
 from dataquality.core.settings import settings_from_environment
 from dataquality.core.watchdog import end_process
 from dataquality.dispatch.celery import SEND_ERRORS, JobQueue, kill_pool, quiet_libraries
@@ -21,6 +22,7 @@ def main() -> int:
     settings = settings_from_environment()
     quiet_libraries()
     set_up_logging(settings)
+    raise_open_files()
     # Waiting for jobs is what a worker does: its own connection has no time-out, but is checked.
     queue = JobQueue(settings.redis_url, socket_timeout=None)
     Jobs(settings).register(queue)

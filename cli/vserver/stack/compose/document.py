@@ -38,6 +38,9 @@ SECRETS = "secrets"
 
 POSTGRES_IMAGE = "postgres:17"
 REDIS_IMAGE = "redis:8"
+_OPEN_FILES = 16_384
+"""Of each container: the gateway needs two for each socket of a node, dispatch one. Engines have their own limit, which
+no container can raise."""
 GATEWAY_IMAGE = "caddy:2"
 _LOG_LIMITS = {"max-size": "50m", "max-file": "6"}
 """As much as the log file itself: a day of a busy server, see docs/operations.md."""
@@ -265,6 +268,7 @@ class _Maker:
             "restart": "no" if component.once else self.setting.restart,
             "stop_grace_period": f"{component.stop_seconds}s",
             **_limits(component.memory_mib, 512, component.cpus),
+            "ulimits": {"nofile": {"soft": _OPEN_FILES, "hard": _OPEN_FILES}},
         }
 
     def _after_secrets(self, component: Component) -> Service:

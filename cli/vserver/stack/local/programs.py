@@ -194,6 +194,8 @@ def script(
             f"# {why} Written by vserver at each start.",
             f"cd {shlex.quote(str(work_folder))} || exit 1",
             *limit,
+            # Each socket is an open file, and 1024, where most systems begin, are few.
+            'ulimit -S -n "$(ulimit -H -n)" 2>/dev/null',
             f"exec {shlex.join([*without_new_privileges(), '/usr/bin/env', '-i'])} \\",
             *lines,
             shlex.join(arguments),

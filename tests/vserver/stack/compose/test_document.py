@@ -69,6 +69,13 @@ def test_no_service_has_a_right_that_it_does_not_need(services: dict[str, Any], 
     assert service["logging"]["options"] == {"max-size": "50m", "max-file": "6"}
 
 
+@pytest.mark.parametrize("name", [*OURS, *PARTS])
+def test_container_may_open_files_for_thousands_of_sockets(services: dict[str, Any], name: str) -> None:
+    limit = services[name]["ulimits"]["nofile"]
+    # The gateway needs two for each socket. Above 20,000 some machines refuse to start a container.
+    assert 2 * 5_000 < limit["soft"] == limit["hard"] <= 20_000
+
+
 def test_our_containers_run_as_the_account_that_owns_the_folders(tmp_path: Path) -> None:
     services = document_of(configuration(tmp_path), account=(1234, 5678))["services"]
     assert {services[name]["user"] for name in OURS} == {"1234:5678"}
