@@ -140,6 +140,11 @@ OPERATIONS: Table = {
         UserTokens | NodeTokens,
         token="whoever holds a refresh token",  # noqa: S106
     ),
+    "POST /token/revoke": Described(
+        "Sign out",
+        Message,
+        parameters={"all": "End all sessions of the user, and not this one alone."},
+    ),
     "PATCH /password/change": Described(
         "Change one's own password",
         Message,

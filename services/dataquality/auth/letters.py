@@ -69,6 +69,27 @@ def account_locked(settings: Settings, username: str) -> Letter:
     return _letter(settings, "account_locked", "Your account is locked for a while", paragraphs, _OF_USE)
 
 
+def password_changed(settings: Settings, username: str) -> Letter:
+    """There is a new password."""
+    paragraphs = (
+        f"The password of your account {_plain(username)} was changed. Wherever you were signed in with the old one, "
+        "you must sign in again.",
+        "If that was not you, somebody else has your account: set a new password as for a lost password, and tell "
+        "your administrator.",
+    )
+    return _letter(settings, "password_changed", "Your password was changed", paragraphs, _OF_USE)
+
+
+def email_changed(settings: Settings, username: str) -> Letter:
+    """There is a new e-mail address; this goes to the old one."""
+    paragraphs = (
+        f"Your account {_plain(username)} has another e-mail address now. Mail to you, tokens for a lost password "
+        "among it, no longer goes to this address.",
+        "If you do not know of that, somebody else has your account: tell your administrator at once.",
+    )
+    return _letter(settings, "email_changed", "Your e-mail address was changed", paragraphs, _OF_USE)
+
+
 def two_factor_changed(settings: Settings, username: str) -> Letter:
     """There is a new second factor."""
     paragraphs = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Depends, Request
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataquality.core.context import Context, context_of
@@ -17,7 +17,7 @@ from dataquality.core.errors import ApiError, Forbidden, InvalidToken, PasswordC
 from dataquality.core.first_password import ROOT_USERNAME
 from dataquality.core.permissions import Grant, IdentityKind, Permissions
 from dataquality.core.tokens import Claims, ContainerClaims, ContainerSubject, IdentityClaims
-from dataquality.model import Authenticatable, Node, Operation, Result, Scope, User
+from dataquality.model import Authenticatable, Node, Operation, RefreshSession, Result, Scope, User
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,13 @@ async def identify(context: Context, claims: Claims) -> Caller:
 
 async def _identity(context: Context, claims: IdentityClaims) -> Caller:
     async with context.database.reading() as connection:
-        row = await _row(connection, claims.sub)
+        row = await _row(connection, claims.sub, claims.sid)
     if row is None or row.type != claims.client_type:
         raise Unauthorized(f"This {claims.client_type} no longer exists. Sign in again.")
+    if row.type == "user" and claims.sid is not None and not row.has_session:
+        raise Unauthorized(
+            "This session has ended: by a sign-out, or by a new password or second factor. Sign in again."
+        )
     if row.type == "node" and claims.sid not in (None, row.api_key_id):
         raise Unauthorized("This node has a new API key; its tokens ended with the old one. Sign in with the new one.")
     permissions = await _permissions(context, claims.client_type, row)
@@ -171,7 +175,9 @@ async def _permissions(context: Context, kind: IdentityKind, row: Any) -> Permis
     return await context.permissions.permissions(kind, row.id, row.stamp)
 
 
-async def _row(connection: AsyncConnection, identity: int) -> Any:
+async def _row(connection: AsyncConnection, identity: int, session: str | None = None) -> Any:
+    # A user's access token lives as long as the sign-in that it comes from: one whose refresh token is not revoked.
+    lives = (RefreshSession.authenticatable_id == identity, RefreshSession.revoked_at.is_(None))
     statement = (
         select(
             Authenticatable.id.label("id"),
@@ -181,6 +187,7 @@ async def _row(connection: AsyncConnection, identity: int) -> Any:
             _node.c.organization_id.label("node_organization"),
             _node.c.collaboration_id.label("collaboration_id"),
             _node.c.api_key_id.label("api_key_id"),
+            exists().where(RefreshSession.family == session, *lives).label("has_session"),
         )
         .select_from(Authenticatable.__table__)
         .outerjoin(_user, _user.c.id == Authenticatable.id)

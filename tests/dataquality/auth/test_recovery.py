@@ -243,6 +243,17 @@ def test_a_new_password_ends_every_sign_in(ada: Person, services: Services) -> N
     assert services.anyone.post("/token/refresh", headers=headers).status_code == 401
 
 
+def test_a_new_password_and_a_new_factor_end_access_tokens(ada: Person, services: Services) -> None:
+    api = services.login(ada.name, PASSWORD)
+    assert api.get("/rule").status_code == 200
+    assert ada.post("2fa/reset", reset_token=ada.lost_factor_token()).status_code == 200
+    assert api.get("/rule").status_code == 401
+    again = services.login(ada.name, PASSWORD)
+    assert ada.post("reset", reset_token=ada.lost_token(), password=NEW).status_code == 200
+    assert again.get("/rule").status_code == 401
+    assert NEW not in text_of(ada.mail("password was changed"))
+
+
 def test_a_reset_is_audited(ada: Person, there: Arrangement) -> None:
     ada.post("reset", reset_token=ada.lost_token(), password=NEW)
     ada.sign_in(NEW)

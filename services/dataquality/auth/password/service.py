@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dataquality.auth import letters, notices
 from dataquality.auth.limits import Attempt
 from dataquality.auth.parts import AuthParts
 from dataquality.auth.password import repository
@@ -46,8 +47,9 @@ async def change(
     if not await repository.replace(connection, caller.id, user.password, new, lock.locked(context.settings)):
         return False
     await repository.forget_first_password(connection, caller.id)
-    await sessions.revoke_others(connection, caller.id, family, utc_now())
+    await sessions.end_others(connection, caller.id, family, utc_now())
     await record(session, caller, "password_changed", "user", caller.id)
+    await notices.tell(session, context.settings, caller.id, letters.password_changed)
     return True
 
 

@@ -83,8 +83,9 @@ class Recovery:
         if not await replace(connection, user.id, user.password, new):
             raise tokens.void()
         await forget_first_password(connection, user.id)
-        await sessions.revoke_others(connection, user.id, None, utc_now())
+        await sessions.end_others(connection, user.id, None, utc_now())
         await record(self.session, None, "password_reset", "user", user.id)
+        await notices.tell(self.session, self.context.settings, user.id, letters.password_changed)
 
     async def reset_factor(self, wanted: TwoFactorReset) -> NewFactor:
         """Set a new second factor, which ends every sign-in. Raises as `reset_password`."""
@@ -94,7 +95,7 @@ class Recovery:
         secret = twofactor.new_secret()
         if not await repository.replace_factor(connection, user, secret):
             raise tokens.void()
-        await sessions.revoke_others(connection, user.id, None, utc_now())
+        await sessions.end_others(connection, user.id, None, utc_now())
         await record(self.session, None, "two_factor_reset", "user", user.id)
         await notices.tell(self.session, self.context.settings, user.id, letters.two_factor_changed)
         return NewFactor(secret, twofactor.enrolment_uri(secret, user.username))

@@ -7,11 +7,11 @@ from fastapi.responses import JSONResponse
 
 from dataquality.auth.parts import OurContext, OurParts
 from dataquality.auth.token import service, users
-from dataquality.auth.token.schemas import ContainerRequest, NodeLogin, UserLogin
+from dataquality.auth.token.schemas import ContainerRequest, NodeLogin, UserLogin, Which
 from dataquality.auth.token.tokens import Tokens
 from dataquality.core.addresses import ClientAddress
 from dataquality.core.app import error_response
-from dataquality.core.callers import NodeCaller, caller_of
+from dataquality.core.callers import NodeCaller, UserCaller, caller_of
 from dataquality.core.context import Context
 from dataquality.core.errors import ApiError, InvalidToken
 from dataquality.core.session import ReadConnection, WriteSession
@@ -19,6 +19,7 @@ from dataquality.core.tokens import IdentityClaims
 
 router = APIRouter(prefix="/token")
 _NO_STORE = {"Cache-Control": "no-store"}
+_AnyUser = Annotated[UserCaller, caller_of(UserCaller)]
 _AnyNode = Annotated[NodeCaller, caller_of(NodeCaller)]
 
 
@@ -79,6 +80,15 @@ async def refresh(request: Request, claims: _RefreshClaims, context: OurContext,
     if tokens is None:
         return _refused("This refresh token is void: it was replaced or taken back. Sign in again.")
     return JSONResponse(tokens.to_json(context.settings.api_path))
+
+
+@router.post("/revoke")
+async def revoke(caller: _AnyUser, request: Request, which: Which, session: WriteSession) -> JSONResponse:
+    """Sign out: the tokens and sockets of this session end, or those of all."""
+    claims: IdentityClaims = request.state.claims
+    await service.revoke(session, caller, None if which.all else claims.sid)
+    text = "All your sessions have ended." if which.all else "This session has ended."
+    return JSONResponse({"msg": f"{text} Sign in again to go on."})
 
 
 def _signed_in(context: Context, tokens: Tokens) -> JSONResponse:

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
 
 from dataquality.auth.fields import BoundedText
 from dataquality.core.fields import Body, BodyId
-from dataquality.core.query import Whole
+from dataquality.core.query import Boolean, Whole
 
 _SixDigits = Annotated[int, Field(ge=0, le=999_999), Whole]
 
@@ -30,6 +31,17 @@ class NodeLogin(Body):
     """A node signs in."""
 
     api_key: BoundedText
+
+
+class Sessions(BaseModel):
+    """Which sessions are to end."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    all: Boolean = False
+
+
+Which = Annotated[Sessions, Query()]
 
 
 class ContainerRequest(Body):

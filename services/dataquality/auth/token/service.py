@@ -17,7 +17,7 @@ from dataquality.auth.token.tokens import CONTAINER_LIFETIME, Tokens, access_lif
 from dataquality.auth.token.users import tokens_of
 from dataquality.core.addresses import Address
 from dataquality.core.audit import record
-from dataquality.core.callers import NodeCaller
+from dataquality.core.callers import NodeCaller, UserCaller
 from dataquality.core.context import Context
 from dataquality.core.errors import Refused, Unauthorized
 from dataquality.core.keys import api_key_id
@@ -85,6 +85,17 @@ async def refresh_user(context: Context, session: AsyncSession, claims: Identity
     elif not await sessions.exists_still(connection, claims.sub):
         raise _gone("user")
     return None
+
+
+async def revoke(session: AsyncSession, caller: UserCaller, family: str | None) -> None:
+    """End this session of the caller's; all where none is given."""
+    connection = await session.connection()
+    await sessions.lock_owner(connection, caller.id)
+    if family is None:
+        await sessions.end_others(connection, caller.id, None, utc_now())
+    else:
+        await sessions.end_one(connection, caller.id, family, utc_now())
+    await record(session, caller, "signed_out", "user", caller.id, {"all": family is None})
 
 
 async def container_token(

@@ -1,5 +1,8 @@
 """Refresh sessions: a row for each refresh token that is out, so that it can be taken back.
 
+A user's access tokens live as long as the family that they come from (`core.callers`), and sockets close with the
+user's stamp: ending a session ends all three.
+
 A user's refresh token is replaced at each use; all that came from one sign-in are a family. When a replaced one comes
 again after its successor was used, or a successor comes that another has pushed out, two hold copies, and the whole
 family ends. Not so within GRACE, because the existing clients repeat a refused request and may refresh twice at once;
@@ -15,6 +18,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dataquality.auth.rights.stamps import void_user
 from dataquality.core.tokens import IssuedToken
 from dataquality.model import Authenticatable, Node, RefreshSession
 
@@ -37,9 +41,12 @@ def new_family() -> str:
     return uuid.uuid4().hex
 
 
-async def remember(connection: AsyncConnection, owner: int, family: str, token: IssuedToken) -> int:
+async def remember(
+    connection: AsyncConnection, owner: int, family: str, token: IssuedToken, until: datetime | None = None
+) -> int:
     """Note a refresh token that is given out, and forget some that have expired; the id of the session.
 
+    `until`: when the access token beside it expires, where that is later: the session must be known until then.
     Ids only grow: of two sign-ins of a node, the later one has the larger id.
     """
     expired = select(RefreshSession.id).where(RefreshSession.expires_at < token.issued_at).limit(_CLEANED_AT_ONCE)
@@ -50,7 +57,7 @@ async def remember(connection: AsyncConnection, owner: int, family: str, token: 
         authenticatable_id=owner,
         family=family,
         issued_at=token.issued_at,
-        expires_at=token.expires_at,
+        expires_at=max(filter(None, (token.expires_at, until)), default=None),
     )
     return (await connection.execute(made.returning(RefreshSession.id))).scalar_one()
 
@@ -111,7 +118,7 @@ async def use(connection: AsyncConnection, user_id: int, jti: str, sid: str | No
     if await _successors_are_unused(connection, found.id, found.family):
         await _push_out_successors(connection, found.id, found.family, now)
         return Use.ACCEPTED, found.family
-    await _revoke(connection, now, RefreshSession.family == found.family)
+    await _end(connection, user_id, now, RefreshSession.family == found.family)
     return Use.REUSED, found.family
 
 
@@ -119,7 +126,7 @@ async def _use_of_unknown(connection: AsyncConnection, user_id: int, sid: str | 
     """A token that we signed and know no longer was pushed out by one before it: two hold copies."""
     if sid is None or not await _is_alive(connection, sid):
         return Use.UNKNOWN, ""
-    await _revoke(connection, now, RefreshSession.family == sid, RefreshSession.authenticatable_id == user_id)
+    await _end(connection, user_id, now, RefreshSession.family == sid)
     return Use.REUSED, sid
 
 
@@ -142,10 +149,21 @@ async def lock_owner(connection: AsyncConnection, identity: int) -> None:
     await connection.execute(select(Authenticatable.id).where(Authenticatable.id == identity).with_for_update())
 
 
-async def revoke_others(connection: AsyncConnection, user_id: int, kept_family: str | None, now: datetime) -> None:
-    """End all of a user's sessions but one."""
+async def end_others(connection: AsyncConnection, user_id: int, kept_family: str | None, now: datetime) -> None:
+    """End all of a user's sessions but one. Whoever calls has locked the user (`lock_owner`)."""
     others = [] if kept_family is None else [RefreshSession.family != kept_family]
-    await _revoke(connection, now, RefreshSession.authenticatable_id == user_id, *others)
+    await _end(connection, user_id, now, *others)
+
+
+async def end_one(connection: AsyncConnection, user_id: int, family: str, now: datetime) -> None:
+    """End one of a user's sessions. Whoever calls has locked the user (`lock_owner`)."""
+    await _end(connection, user_id, now, RefreshSession.family == family)
+
+
+async def _end(connection: AsyncConnection, user_id: int, now: datetime, *which: ColumnElement[bool]) -> None:
+    await _revoke(connection, now, RefreshSession.authenticatable_id == user_id, *which)
+    # All sockets of the user close with the stamp; those of sessions that go on come back.
+    await void_user(connection, user_id)
 
 
 async def _is_alive(connection: AsyncConnection, family: str) -> bool:

@@ -74,8 +74,8 @@ async def tokens_of(context: Context, connection: AsyncConnection, user_id: int,
     roles = await repository.role_names(connection, user_id)
     refresh_lifetime = timedelta(hours=settings.refresh_token_hours)
     refresh = key.issue(user_id, "user", "refresh", refresh_lifetime, roles, session=family)
-    await sessions.remember(connection, user_id, family, refresh)
     access = key.issue(user_id, "user", "access", access_lifetime(settings), roles, session=family)
+    await sessions.remember(connection, user_id, family, refresh, access.expires_at)
     return Tokens("user", user_id, access.text, refresh.text)
 
 

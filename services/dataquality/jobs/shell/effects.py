@@ -26,6 +26,7 @@ from dataquality.model import Authenticatable, KillWish, RefreshSession, next_ru
 from dataquality.model.rules import CONTAINER_ROLE, NODE_ROLE
 
 _RIGHTS = {"roles", "rules", "organization_id", "username"}
+_CREDENTIALS = {"password", "otp_secret"}
 _PLACE = {"organization_id", "collaboration_id", "api_key"}
 _BUILT_IN = (NODE_ROLE, CONTAINER_ROLE)
 _PAUSE = timedelta(minutes=1)
@@ -109,10 +110,10 @@ def _follow_user(session: Session, user: User, change: Change) -> None:
     if change.kind != "changed":
         return
     if change.touches({"password"}):
+        session.execute(ended_by(user.id))
+    if change.touches(_CREDENTIALS):
         _end_sessions(session, user.id)
-        if session.execute(ended_by(user.id)).rowcount:  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
-            _void(session, [user.id])
-    if change.touches(_RIGHTS):
+    if change.touches(_CREDENTIALS | _RIGHTS):
         _void(session, [user.id])
 
 
@@ -128,7 +129,7 @@ def _void(session: Session, identities: Iterable[int]) -> None:
 
 
 def _end_sessions(session: Session, user_id: int) -> None:
-    """Whoever signed in with the old password must sign in again."""
+    """Whoever signed in with the old password must sign in again: refresh and access tokens end with the session."""
     mine = (RefreshSession.authenticatable_id == user_id, RefreshSession.revoked_at.is_(None))
     session.execute(_quietly(update(RefreshSession).where(*mine).values(revoked_at=utc_now())))
 
