@@ -277,6 +277,21 @@ def test_uploads_of_one_identity_wait_for_one_another_and_hold_up_nobody_else(wo
     assert {call.result().status_code for call in calls} == {200}
 
 
+@pytest.mark.soak
+def test_upload_that_waits_longer_than_a_body_may_stall_passes_the_gateway(world: World) -> None:
+    first, second = results(world, 2)
+    headers = JSON | {"Authorization": f"Bearer {world.sites[0].api.token}"}
+    with behind_gateway(world.services) as server, ThreadPoolExecutor(1) as pool:
+        with slow_uploads(world, first, 1) as [slow]:
+            url = f"{server.url}/api{second}"
+            waiting = pool.submit(
+                httpx.patch, url, content=answer_of(8 * MIB), headers=headers, timeout=200, trust_env=False
+            )
+            time.sleep(70)  # the gateway gives up a body that does not come for a minute
+            assert not waiting.done()
+        assert (slow.result().status_code, waiting.result().status_code) == (200, 200)
+
+
 def test_large_body_of_a_caller_who_is_gone_is_refused_unread(world: World) -> None:
     task = world.ask(world.sites[0])
     container = world.sites[0].container(task)
