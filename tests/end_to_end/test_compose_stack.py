@@ -359,11 +359,24 @@ def state_of(user: Operator, stack: dict[str, Any], name: str) -> str:
     return next(part["state"] for part in user.status(stack["name"])["components"] if part["name"] == name)
 
 
+def set_first_password(user: Operator, name: str, started: dict[str, Any], password: str) -> None:
+    """In prod nobody signs in with the one that everybody knows."""
+    assert started["first_password"] is True
+    first = {"username": "root", "password": "root"}
+    assert httpx.post(f"{started['address']}/token/user", json=first, timeout=60).status_code == 401
+    file = user.home.folder / "password"
+    file.write_text(password)
+    file.chmod(0o600)
+    user.home.give()
+    ok(user.vserver("user", "set-password", "root", "-n", name, "--user", "--password-file", str(file)))
+
+
 def test_a_second_instance_runs_beside_the_first_and_a_taken_port_names_it(
     stack: dict[str, Any], user: Operator
 ) -> None:
     port = httpx.URL(stack["address"]).port
-    second = user.home.configure(f"ip: 127.0.0.1\nport: {port}\nuri: sqlite:///mine.sqlite")
+    keys = f"ip: 127.0.0.1\nport: {port}\nuri: sqlite:///mine.sqlite"
+    second = user.home.configure(keys, environment="prod")
     taken = user.vserver("start", "-n", second, "--user")
     assert taken.returncode == 1
     assert f"held by the instance {stack['instance']}" in taken.stderr
@@ -371,8 +384,9 @@ def test_a_second_instance_runs_beside_the_first_and_a_taken_port_names_it(
 
     started = user.start(second, "-p", str(free_port()))
     assert started["state"] == "running"
-    assert sign_in(started["address"])
     assert sign_in(stack["address"])
+    set_first_password(user, second, started, "Quiet-Meadow-27")
+    assert sign_in(started["address"], "Quiet-Meadow-27")
     hidden = docker("exec", f"{started['instance']}-auth-1", "sh", "-c", "ls -A /data /data/secrets /data/compose || :")
     assert "mine.sqlite" in hidden
     assert "jwt_secret_key" not in hidden

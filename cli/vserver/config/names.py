@@ -12,6 +12,8 @@ EnvironmentType = Literal["prod", "acc", "test", "dev"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 ENVIRONMENT_NAMES: tuple[EnvironmentName, ...] = get_args(EnvironmentName)
 ENVIRONMENT_TYPES: tuple[EnvironmentType, ...] = get_args(EnvironmentType)
+STRICT_TYPES = frozenset[EnvironmentType]({"acc", "prod"})
+"""Where real people's data may be: weak secrets and the first password are refused."""
 
 LONGEST_NAME = 64
 

@@ -24,11 +24,10 @@ from vserver.config.fields import (
     preset,
     refusal,
 )
-from vserver.config.names import EnvironmentType
+from vserver.config.names import STRICT_TYPES, EnvironmentType
 from vserver.config.sections import Directories, Images, Logging, LostRuns, PasswordPolicy, Smtp, VpnServer
 from vserver.config.weak_secrets import SHORTEST_SECRET, weakness
 
-_STRICT_TYPES = frozenset({"acc", "prod"})
 _DAY_FOR_TESTS = 24.0
 
 
@@ -182,7 +181,7 @@ class Environment(Section):
     @property
     def is_strict(self) -> bool:
         """Whether real people or real data may be there."""
-        return self.type in _STRICT_TYPES
+        return self.type in STRICT_TYPES
 
     @property
     def server_image(self) -> str | None:
@@ -198,7 +197,7 @@ class Environment(Section):
     @classmethod
     def _strong_where_it_counts(cls, secret: Secret | None, info: ValidationInfo) -> Secret | None:
         weak = weakness(secret.get_secret_value()) if secret else None
-        if weak and info.data.get("type") in _STRICT_TYPES:
+        if weak and info.data.get("type") in STRICT_TYPES:
             raise refusal(
                 f"a secret of {SHORTEST_SECRET} bytes or more with type {info.data['type']}, but {weak}",
                 "Remove the line and a strong one is made and kept, or write one from `openssl rand -hex 32`",

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from vserver.errors import CommandError
+from vserver.config.names import STRICT_TYPES
+from vserver.config.weak_secrets import weakness
+from vserver.errors import CommandError, ExitCode
+from vserver.stack.driver import Progress
 from vserver.stack.files import write_private
 from vserver.stack.plan import Plan, SecretPlan
 from vserver.stack.secret_table import NEW_ONE, OWN_PASSWORD
@@ -64,6 +67,29 @@ def keep_given(kept: Path, secrets: SecretPlan) -> None:
     for name in before - secrets.given.keys() - STAYS:
         (kept / name).unlink(missing_ok=True)
     write_private(kept / _GIVEN, json.dumps(sorted(secrets.given)))
+
+
+def refuse_weak(kept: Path, plan: Plan, progress: Progress) -> None:
+    """Raise CommandError where a kept secret is easy to guess and the environment is acc or prod; elsewhere warn.
+
+    Somebody put it there, or it stood in the configuration before. What stands there now is checked with it.
+    """
+    names = [name for name in plan.secrets.generated if name not in plan.secrets.given]
+    weak = {name: what for name in names if (what := _weakness(kept / name))}
+    told = [f"{kept / name} is easy to guess: {what}" for name, what in weak.items()]
+    if told and plan.component("auth").environment.get("DATAQUALITY_ENVIRONMENT") in STRICT_TYPES:
+        renew = plan.secrets.guard.renew if plan.secrets.guard else ""
+        hint = f"Have a new one made: `{renew.format(names=' '.join(weak))}`." if renew else "Put a strong one there."
+        raise CommandError("\n".join(told), hint, ExitCode.USAGE)
+    for line in told:
+        progress(f"warning: {line}")
+
+
+def _weakness(file: Path) -> str | None:
+    try:
+        return weakness(file.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return None  # the secrets job says what is wrong with it
 
 
 def _once_given(kept: Path) -> set[str]:

@@ -321,6 +321,7 @@ def test_a_confirmed_drop_all_leaves_the_file_and_the_first_user(
 ) -> None:
     assert alone.returncode == 0, alone.stderr
     assert "were deleted before." in alone.stdout
+    assert "with its first password. Set another:\n  vserver user set-password root --name" in alone.stdout
     with_names = str(held(home)["organization"])
     assert len(held(home)["organization"]) == 3
     assert "'root'" in with_names and "'IKNL'" in with_names and "'Small'" in with_names

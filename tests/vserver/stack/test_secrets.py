@@ -4,14 +4,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vserver.stack.plan import Component, Plan, PythonModule, SecretPlan
-from vserver.stack.secrets import SECRETS_MODULE, Reader, keep_given, specification
+import pytest
+
+from vserver.errors import CommandError
+from vserver.stack.plan import Component, Plan, PythonModule, SecretGuard, SecretPlan
+from vserver.stack.secrets import SECRETS_MODULE, Reader, keep_given, refuse_weak, specification
+
+UUID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
 
 
-def plan_with(given: dict[str, str]) -> Plan:
-    secrets = SecretPlan(("jwt_secret_key", "redis_password"), given, {"database_url": "own:{redis_password}"})
+GUARD = SecretGuard(None, "w", "vserver secret renew {names} -n x")
+
+
+def plan_with(given: dict[str, str], environment: str = "dev", guard: SecretGuard | None = None) -> Plan:
+    secrets = SecretPlan(("jwt_secret_key", "redis_password"), given, {"database_url": "own:{redis_password}"}, guard)
     names = ("jwt_secret_key", "database_url")
-    reader = Component("auth", PythonModule("x"), secrets=names)
+    reader = Component("auth", PythonModule("x"), {"DATAQUALITY_ENVIRONMENT": environment}, names)
     return Plan("i", (reader, Component("gateway", PythonModule("x"))), secrets, None, "c", "d", "l")
 
 
@@ -54,3 +62,29 @@ def test_a_link_in_the_place_of_a_secret_is_replaced_and_not_followed(tmp_path: 
     (tmp_path / "secrets" / "database_url").symlink_to(other)
     laid_out(tmp_path, {"database_url": "from-the-file"})
     assert other.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("environment", ["acc", "prod"])
+def test_weak_secret_in_the_kept_folder_is_refused_where_something_is_at_stake(
+    tmp_path: Path, environment: str
+) -> None:
+    (tmp_path / "jwt_secret_key").write_text(f"{UUID}\n")
+    with pytest.raises(CommandError) as refused:
+        refuse_weak(tmp_path, plan_with({}, environment, GUARD), pytest.fail)
+    assert refused.value.message.startswith(f"{tmp_path}/jwt_secret_key is easy to guess: it is a UUID")
+    assert refused.value.hint == "Have a new one made: `vserver secret renew jwt_secret_key -n x`."
+    assert refused.value.exit_code == 4
+    assert UUID not in refused.value.message
+
+
+@pytest.mark.parametrize("environment", ["dev", "test"])
+def test_weak_secret_in_the_kept_folder_is_a_warning_elsewhere(tmp_path: Path, environment: str) -> None:
+    (tmp_path / "jwt_secret_key").write_text(UUID)
+    said: list[str] = []
+    refuse_weak(tmp_path, plan_with({}, environment), said.append)
+    assert [line.startswith(f"warning: {tmp_path}/jwt_secret_key is easy to guess") for line in said] == [True]
+
+
+def test_made_secrets_are_strong(tmp_path: Path) -> None:
+    laid_out(tmp_path, {})
+    refuse_weak(tmp_path / "secrets", plan_with({}, "prod"), pytest.fail)

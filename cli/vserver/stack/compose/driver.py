@@ -35,6 +35,7 @@ from vserver.stack.secrets import (
     damage,
     keep_given,
     refusal,
+    refuse_weak,
     renew_kept,
     renewing_statements,
 )
@@ -77,6 +78,7 @@ class ComposeDriver:
             if now.state == "running":
                 return now
             diagnosis.check_port(engine, plan, self._id, before)
+            refuse_weak(self._files.kept, plan, progress)
             self._prepare(engine, plan, progress)
             self._up(engine, plan, before, progress)
         return states.stack_status(engine.containers(self._id), plan)

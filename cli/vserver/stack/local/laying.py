@@ -13,7 +13,7 @@ from vserver.stack.local.postgres import make_database
 from vserver.stack.local.processes import MARK
 from vserver.stack.local.programs import Runtime
 from vserver.stack.plan import Component, Gateway, Plan, Postgres
-from vserver.stack.secrets import REFUSED, SECRETS_MODULE, Reader, keep_given, refusal, specification
+from vserver.stack.secrets import REFUSED, SECRETS_MODULE, Reader, keep_given, refusal, refuse_weak, specification
 
 _PAUSE = 0.05
 _RUN_FILES = ("supervisor.sock", "supervisord.pid", "supervisord.conf")
@@ -21,6 +21,7 @@ _RUN_FILES = ("supervisor.sock", "supervisord.pid", "supervisord.conf")
 
 def lay_out(plan: Plan, place: Place, runtime: Runtime, progress: Progress) -> None:
     """Write all that the plan's components need to run, and make the database where the stack has its own."""
+    refuse_weak(place.kept_secrets, plan, progress)
     lay_secrets(plan, place, runtime)
     for component in plan.components:
         match component.program:
