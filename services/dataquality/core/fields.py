@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from dataquality.core.errors import NotFound
 from dataquality.core.query import MAX_ID, Whole
+from dataquality.core.usernames import username_problem
 
 _LONGEST_NAME = 255
 
@@ -30,6 +31,12 @@ def _storable(text: str) -> str:
     return text
 
 
+def _clear(username: str) -> str:
+    if problem := username_problem(username):
+        raise PydanticCustomError("unclear_name", "{problem}", {"problem": problem})
+    return username
+
+
 def _possible(identity: int) -> int:
     if identity > MAX_ID:
         raise NotFound(f"There is nothing with the id {identity}.")
@@ -48,6 +55,8 @@ ShortText = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_stor
 """A text of at most 255 characters."""
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME), AfterValidator(_storable)]
 """A text of 1 to 255 characters."""
+Username = Annotated[Name, AfterValidator(_clear)]
+"""A name to sign in with, in which nothing is invisible."""
 BodyId = Annotated[int, Field(ge=1, le=MAX_ID), Whole]
 """An id in a body."""
 PathId = Annotated[int, AfterValidator(_possible)]

@@ -31,6 +31,18 @@ def foreign(there: Arrangement) -> int:
     return there.organization()
 
 
+UNCLEAR = {
+    " root": "a blank at its beginning",
+    "root ": "a blank at its end",
+    "ro\u200bot": "U+200B (zero width space), its character 3",
+    "root\u202e": "U+202E (right-to-left override)",
+    "ro\tot": "U+0009",
+    "ro\u00a0ot": "U+00A0",
+    "\u3164": "U+3164",
+}
+"""Names that a person takes for another's, and what is to be said of them."""
+
+
 class TestShape:
     def test_a_user_in_the_shape_of_the_contract(self, there: Arrangement, organization: int, root: Api) -> None:
         role = there.role_id("Viewer")
@@ -227,6 +239,13 @@ class TestCreate:
         assert response.status_code == 400
         assert "password" in response.json()["message"]
 
+    @pytest.mark.parametrize(("name", "problem"), UNCLEAR.items())
+    def test_a_name_that_looks_like_another_is_refused(self, root: Api, name: str, problem: str) -> None:
+        response = root.post("/user", json=new_user(username=name))
+        assert response.status_code == 400
+        assert problem in response.json()["message"]["username"]
+        assert root.get("/user", params={"username": name}).json() == []
+
     def test_a_text_that_cannot_be_stored_is_a_bad_request(self, root: Api) -> None:
         assert root.post("/user", json=new_user(firstname="a\x00b")).status_code == 400
 
@@ -314,6 +333,15 @@ class TestUpdate:
         assert api.patch(own, json={field: made[field]}).status_code == 400
         assert api.patch(own, json={field: ""}).status_code == 400
         assert api.patch(own, json={field: unique("new")}).status_code == 200
+
+    @pytest.mark.parametrize(("name", "problem"), UNCLEAR.items())
+    def test_nobody_takes_a_name_that_looks_like_another(
+        self, there: Arrangement, root: Api, name: str, problem: str
+    ) -> None:
+        api = there.signed_in(root.made("/user", new_user(rules=[there.rule("user", "EDIT", "OWN")]))["id"])
+        response = api.patch(f"/user/{claims_of(api.token or '')['sub']}", json={"username": name})
+        assert response.status_code == 400
+        assert problem in response.json()["message"]["username"]
 
     def test_the_username_of_another_may_not_change(self, there: Arrangement, organization: int, root: Api) -> None:
         name = unique("ada")

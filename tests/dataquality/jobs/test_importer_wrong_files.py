@@ -204,6 +204,15 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
         USER + "- name: B\n  users:\n  - username: u\n    password: p\n",
         [f"8: organizations[1].users[0].username: line 4 has a user of this name already. {CHANGE}"],
     ),
+    "usernames that look like others": (
+        ORGANIZATION + '  users:\n  - username: "u "\n  - username: "\\u200Bu"\n',
+        [
+            "4: organizations[0].users[0].username: this username looks like another. "
+            "It must not have a blank at its end. Remove it",
+            "5: organizations[0].users[1].username: this username looks like another. "
+            "It must not hold the invisible character U+200B (zero width space), its character 1. Remove it",
+        ],
+    ),
     "an e-mail address twice": (
         USER + "    email: a@b.c\n  - username: v\n    password: p\n    email: a@b.c\n",
         [f"9: organizations[0].users[1].email: line 6 has a user with this e-mail address already. {CHANGE}"],

@@ -7,14 +7,14 @@ from pydantic import BaseModel, ConfigDict, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from dataquality.auth.fields import BodyIds, BoundedText
-from dataquality.core.fields import Body, BodyId, Name, ShortText
+from dataquality.core.fields import Body, BodyId, Name, ShortText, Username
 from dataquality.core.query import Id, Instant, Words
 
 
 class UserCreation(Body):
     """A new user; without an organization, one of the caller's own."""
 
-    username: Name
+    username: Username
     firstname: ShortText
     lastname: ShortText
     password: BoundedText

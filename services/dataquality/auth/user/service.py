@@ -15,6 +15,7 @@ from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
 from dataquality.core.errors import Forbidden, NotFound, Refused
 from dataquality.core.first_password import ROOT_USERNAME
+from dataquality.core.usernames import username_problem
 from dataquality.model import Operation
 
 _TEXTS = ("username", "firstname", "lastname", "email")
@@ -116,6 +117,8 @@ async def _new_values(
     values = {field: value for field, value in given.items() if value is not None and value != getattr(target, field)}
     if "username" in values and target.id != caller.id:
         raise Refused("Only users themselves can change their username.", {"username": "is not yours to change"})
+    if problem := username_problem(values.get("username", "")):
+        raise Refused(f"The username {problem}.", {"username": problem})
     for field in ("username", "email"):
         if field in values:
             await _require_free(connection, field, values[field], target.id)

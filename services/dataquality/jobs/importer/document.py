@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dataquality.core.usernames import username_problem
 from dataquality.jobs.importer.problems import Place, Problem, did_you_mean, quoted
 from dataquality.jobs.importer.reader import Fields, Text, fields_of
 from dataquality.jobs.importer.rules import ALL, RULE_TEXTS
@@ -148,6 +149,7 @@ def read_file(content: bytes, is_json: bool = False) -> ImportFile:
         remedy = "List some under `organizations:` or `collaborations:`"
         problems.append(Problem(fields.place, "there is nothing to import", remedy))
     problems.extend(_built_in(file))
+    problems.extend(_unclear_names(file))
     problems.extend(_repetitions(file))
     return file
 
@@ -249,6 +251,12 @@ def _built_in(file: ImportFile) -> Iterator[Problem]:
         if role.name.value in BUILT_IN_ROLES:
             message = f"{quoted(role.name.value)} is a built-in role, which nobody changes"
             yield Problem(role.name.place, message, "Remove it, or choose another name")
+
+
+def _unclear_names(file: ImportFile) -> Iterator[Problem]:
+    for _, user in file.users:
+        if problem := username_problem(user.username.value):
+            yield Problem(user.username.place, "this username looks like another", f"It {problem}")
 
 
 def _repetitions(file: ImportFile) -> Iterator[Problem]:

@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy.orm import Mapped, column_property, relationship
+from sqlalchemy.orm import Mapped, column_property, relationship, validates
 
 from dataquality.core.keys import api_key_id, needs_slow_hash
 from dataquality.core.password_policy import password_problem
 from dataquality.core.passwords import hash_password, verify_password
+from dataquality.core.usernames import username_problem
 from dataquality.jobs.shell.connection import current
 from dataquality.jobs.shell.errors import NotThere, ShellError
 from dataquality.jobs.shell.record import Record
@@ -65,6 +66,12 @@ class User(Authenticatable):
         # The rules for the password ask for the name, and one that is refused must not be left in an organization.
         first = {name: values.pop(name) for name in ("username", "password") if name in values}
         super().__init__(**first, **values)
+
+    @validates("username")
+    def _clear_username(self, _key: str, username: object) -> object:
+        if isinstance(username, str) and (problem := username_problem(username)):
+            raise ShellError(f"The username {problem}.")
+        return username
 
     @property
     def password(self) -> str:

@@ -94,6 +94,13 @@ def test_a_user_who_is_not_there_is_said_in_one_line(people: Shell, missing: str
         people.run(f"db.User.{missing}")
 
 
+def test_a_username_that_looks_like_another_is_refused(people: Shell) -> None:
+    for code in ('user.username = "stan "', 'db.User(username="stan ", password="Secret-1-word", organization=org)'):
+        with pytest.raises(ShellError, match=r"^The username must not have a blank at its end\. Remove it\.$"):
+            people.run(code)
+    assert value(people, "user.username") == "stan"
+
+
 def test_a_password_is_held_to_the_rules_however_it_is_set(people: Shell) -> None:
     assert value(people, 'user.set_password("short")') == "The password must have at least 8 characters."
     for code, said in (
