@@ -27,6 +27,7 @@ from dataquality.core.errors import ApiError
 from dataquality.core.internal import CallingService
 from dataquality.core.openapi.describe import describe
 from dataquality.core.openapi.described import Table
+from dataquality.core.problems import problems_by_field
 from dataquality.core.redis import ping
 from dataquality.core.request_log import RequestLog
 from dataquality.core.watchdog import loop_watched
@@ -118,7 +119,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = _completed(message["headers"], request_id)
             await send(message)
 
         try:
@@ -156,6 +157,12 @@ class MethodMiddleware:
             scope["route"] = asked.get("route")
         else:
             await self._app(scope, receive, send)
+
+
+def _completed(headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of every reply: nobody guesses what it is, and nobody keeps it, since many hold tokens or data."""
+    kept = [] if any(name.lower() == b"cache-control" for name, _ in headers) else [(b"cache-control", b"no-store")]
+    return [*headers, *kept, (b"x-content-type-options", b"nosniff"), (b"x-request-id", request_id.encode())]
 
 
 def _request_id(scope: Any) -> str:
@@ -235,15 +242,11 @@ def _shaped(error: ApiError) -> Response:
 
 async def _validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    fields = {_field(problem["loc"]): str(problem["msg"]) for problem in error.errors()}
     if any(problem["type"] == "json_invalid" for problem in error.errors()):
         return error_response(400, "bad_request", "The body is not valid JSON.")
+    fields = problems_by_field(error.errors(), error.body)
     text = "; ".join(f"{field}: {msg}" for field, msg in fields.items())
     return error_response(400, "bad_request", f"The request is not valid. {text}", fields)
-
-
-def _field(location: Any) -> str:
-    return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
