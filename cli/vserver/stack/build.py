@@ -61,6 +61,9 @@ _COPIES = 11
 """How often what a large body holds is in memory at the worst moment: twice for others that arrive, and nine times for
 one that is received, parsed, on its way to and from the database, rendered (measured: 8.2)."""
 
+_GATEWAY_MIB = 1024
+"""5,000 idle sockets of nodes need 571 (`bench/idle_sockets.py`)."""
+
 _POOL = 20
 """Connections to the database that one service may hold (`dataquality.core.database`)."""
 
@@ -213,7 +216,7 @@ class _Components:
             health=NativeCheck(),
             port=listens.port,
             published=self.published,
-            memory_mib=256,
+            memory_mib=_GATEWAY_MIB,
         )
 
     def _port(self, name: ComponentName) -> int | None:
