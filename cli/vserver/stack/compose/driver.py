@@ -78,7 +78,7 @@ class ComposeDriver:
             if now.state == "running":
                 return now
             diagnosis.check_port(engine, plan, self._id, before)
-            refuse_weak(self._files.kept, plan, progress)
+            self._refuse_weak(plan, progress)
             self._prepare(engine, plan, progress)
             self._up(engine, plan, before, progress)
         return states.stack_status(engine.containers(self._id), plan)
@@ -153,6 +153,13 @@ class ComposeDriver:
                 self._let_database_take(engine, plan, names)
             finally:
                 self._down(engine, _quiet)
+
+    def _refuse_weak(self, plan: Plan, progress: Progress) -> None:
+        """A secret that was cut looks weak too, and is to be put back rather than renewed."""
+        try:
+            refuse_weak(self._files.kept, plan, progress)
+        except CommandError as weak:
+            raise self.secret_damage() or weak from None
 
     def _let_database_take(self, engine: Engine, plan: Plan, names: Sequence[str]) -> None:
         self._run_step(engine, [SECRETS])

@@ -21,8 +21,9 @@ _RUN_FILES = ("supervisor.sock", "supervisord.pid", "supervisord.conf")
 
 def lay_out(plan: Plan, place: Place, runtime: Runtime, progress: Progress) -> None:
     """Write all that the plan's components need to run, and make the database where the stack has its own."""
-    refuse_weak(place.kept_secrets, plan, progress)
+    # First the damage: a secret that was cut looks weak too, and is to be put back rather than renewed.
     lay_secrets(plan, place, runtime)
+    refuse_weak(place.kept_secrets, plan, progress)
     for component in plan.components:
         match component.program:
             case Postgres() as postgres:
