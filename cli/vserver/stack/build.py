@@ -64,6 +64,9 @@ one that is received, parsed, on its way to and from the database, rendered (mea
 _GATEWAY_MIB = 1024
 """5,000 idle sockets of nodes need 571 (`bench/idle_sockets.py`)."""
 
+_OWNER_URL = "owner_database_url"
+"""The address of the stack's own Postgres for the migration; all others have `database_url`."""
+
 _POOL = 20
 """Connections to the database that one service may hold (`dataquality.core.database`)."""
 
@@ -160,10 +163,13 @@ class _Components:
             name="migrate",
             program=PythonModule("dataquality.jobs.migrate"),
             environment=self._environment("migrate") | {"DATAQUALITY_SECRETS_GUARD": guard_for_migration(self.secrets)},
-            secrets=(*_READS["migrate"], *self.secrets.generated),
+            secrets=(*_READS["migrate"], *self._of_owner(), *self.secrets.generated),
             needs=needs,
             once=True,
         )
+
+    def _of_owner(self) -> tuple[str, ...]:
+        return (_OWNER_URL,) if _OWNER_URL in self.secrets.derived else ()
 
     def _service(self, kind: _Service, name: ComponentName = "", *, memory_mib: int = 512) -> Component:
         name = name or kind
@@ -354,7 +360,7 @@ def _secrets(environment: "Environment", site: Site, where: str, renew: str) -> 
     if environment.uri is not None:
         given["database_url"] = _database_url(environment.uri.get_secret_value(), site)
     else:
-        derived["database_url"] = _own_database_url(Postgres(), site)
+        derived |= _own_database_urls(Postgres(), site)
     guard = SecretGuard(_database_file(environment, site), where, renew)
     return SecretPlan(tuple(generated), given, derived, guard)
 
@@ -367,9 +373,13 @@ def _database_file(environment: "Environment", site: Site) -> str | None:
     return site.sqlite_file(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
-def _own_database_url(postgres: Postgres, site: Site) -> str:
+def _own_database_urls(postgres: Postgres, site: Site) -> dict[str, str]:
     place = site.store("postgres")
-    return f"postgresql+psycopg://{postgres.user}:{{postgres_password}}@{place.host}:{place.port}/{postgres.database}"
+    where = f"{place.host}:{place.port}/{postgres.database}"
+    return {
+        "database_url": f"postgresql+psycopg://{postgres.role}:{{postgres_password|{postgres.role}}}@{where}",
+        _OWNER_URL: f"postgresql+psycopg://{postgres.user}:{{postgres_password}}@{where}",
+    }
 
 
 def _database_url(uri: str, site: Site) -> str:

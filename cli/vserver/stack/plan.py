@@ -43,9 +43,12 @@ class PythonModule:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL server with one scram-protected database and user (secret `postgres_password`)."""
+    """A PostgreSQL server with one scram-protected database, its owner (secret `postgres_password`) and a role."""
 
     user: str = "dataquality"
+    """Owns the database and its tables; used by the migration alone."""
+    role: str = "dataquality_application"
+    """Reads and writes rows, and nothing else. The migration makes it."""
     database: str = "dataquality"
     connections: int = 200
     """How many it takes at once."""

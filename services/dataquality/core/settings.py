@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         return self.secret("database_url")
 
     @cached_property
+    def owner_database_url(self) -> str:
+        """The same for who owns the tables: the migration. Another only in a database that the stack brings."""
+        return self.optional_secret("owner_database_url") or self.database_url
+
+    @cached_property
     def redis_url(self) -> str:
         """`redis://:password@host:port/0`."""
         return self.secret("redis_url")

@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dataquality.jobs.known_secrets")
     parser.add_argument("--forget", nargs="+", required=True, metavar="NAME")
     names: list[str] = parser.parse_args(arguments).forget
-    engine = migration_engine(settings_from_environment().database_url)
+    engine = migration_engine(settings_from_environment().owner_database_url)
     try:
         wait_for_database(engine, 60)
         with engine.begin() as connection:

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dataquality.core.logs import set_up_logging
 from dataquality.core.passwords import hash_password
-from dataquality.core.settings import MissingSecret, settings_from_environment
+from dataquality.core.settings import MissingSecret, Settings, settings_from_environment
+from dataquality.jobs.application_role import set_up_role
 from dataquality.jobs.known_secrets import SecretsOnHand, secrets_on_hand
 from dataquality.jobs.reading import reading_engine, sync_url
 from dataquality.jobs.secret_files import REFUSED, SecretsRefusedError
@@ -68,9 +69,15 @@ class Migrated:
         return f"The database went from {self.before or 'empty'} to revision {self.after}; {self.seeded}."
 
 
-def migrate(url: str | URL, wait_seconds: float = WAIT_SECONDS, on_hand: SecretsOnHand = SecretsOnHand()) -> Migrated:
+def migrate(
+    url: str | URL,
+    wait_seconds: float = WAIT_SECONDS,
+    on_hand: SecretsOnHand = SecretsOnHand(),
+    application_url: str | None = None,
+) -> Migrated:
     """Wait for the database, upgrade it and seed it. Raises CannotMigrate.
 
+    `application_url` names the role that the rest of the stack connects as, which is made where it is another.
     Raises SecretsRefusedError before anything is changed, where the secrets on hand are not those that it knows.
     """
     engine = migration_engine(url)
@@ -79,7 +86,10 @@ def migrate(url: str | URL, wait_seconds: float = WAIT_SECONDS, on_hand: Secrets
         wait_for_database(engine, wait_seconds)
         with engine.begin() as connection:
             lock_database(connection, wait_seconds)
-            return _migrate_locked(connection, on_hand)
+            done = _migrate_locked(connection, on_hand)
+            if application_url not in (None, str(url)):
+                set_up_role(connection, make_url(application_url))
+            return done
     except DBAPIError as error:
         raise CannotMigrate(
             f"The migration failed, and nothing was changed: {_first_line(error)}. "
@@ -231,7 +241,8 @@ def _where(url: URL) -> str | None:
 def _refused(url: URL, error: DBAPIError) -> str:
     return (
         f"The database {_where(url)} refuses us: {_first_line(error)}. "
-        "See that `uri` has the right name, user and password, and that this user may connect."
+        "See that `uri` has the right name, user and password, and that this user may connect; without a `uri`, run "
+        "`python -m dataquality.jobs.migrate`, which makes the user."
     )
 
 
@@ -258,11 +269,10 @@ def main(arguments: list[str] | None = None) -> int:
     settings = settings_from_environment()
     set_up_logging(settings)
     try:
-        url = settings.database_url
         if only_check:
-            last_line = f"The database is at revision {check(url)}."
+            last_line = f"The database is at revision {check(settings.database_url)}."
         else:
-            last_line = _migrate_and_warn(url, secrets_on_hand(settings))
+            last_line = _migrate_and_warn(settings)
     except SecretsRefusedError as refused:
         sys.stderr.write(f"{refused}\n")
         return REFUSED
@@ -273,9 +283,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _migrate_and_warn(url: str, on_hand: SecretsOnHand) -> str:
+def _migrate_and_warn(settings: Settings) -> str:
+    on_hand = secrets_on_hand(settings)
     try:
-        done = migrate(url, on_hand=on_hand)
+        done = migrate(settings.owner_database_url, on_hand=on_hand, application_url=settings.database_url)
     except PasswordRefused as error:
         raise (on_hand.refused_password() or error) from None
     for name in done.changed_secrets:

@@ -10,7 +10,8 @@
      "folders": [{"folder": "/data", "uid": 10001, "gid": 10001}],
      "guard": {"database": "/data/postgres/PG_VERSION", "where": "/srv/hospital/secrets", "renew": "...", ...}}
 
-A kept file wins over a derived template. `folders` are made where they are missing, and taken from root alone;
+A kept file wins over a derived template. `{name|purpose}` in a template is another secret, made from the one of that
+name. `folders` are made where they are missing, and taken from root alone;
 with uid or gid null an owner is left as it is. `guard` says where the instance's database is seen to exist, and what
 a refusal tells the operator: a secret is made only for a database that is not there yet, and nothing is laid out from
 files that are damaged (exit code 4). Standard library only: it runs before anything else does, and without a network
@@ -18,6 +19,8 @@ files that are damaged (exit code 4). Standard library only: it runs before anyt
 """
 
 import argparse
+import base64
+import hmac
 import json
 import os
 import re
@@ -222,13 +225,18 @@ def _value(kept: Path, name: str, derived: Mapping[str, str]) -> str | None:
 
 def _fill(kept: Path, name: str, template: str) -> str:
     def kept_value(match: re.Match[str]) -> str:
-        other = match.group(1)
+        other, _, purpose = match.group(1).partition("|")
         value = _value(kept, other, {}) if _NAME.fullmatch(other) else None
         if value is None:
             raise SecretsError(f"the template of '{name}' names '{other}', which is no secret of this instance")
-        return value
+        return _made_from(value, purpose) if purpose else value
 
     return _PLACEHOLDER.sub(kept_value, template)
+
+
+def _made_from(value: str, purpose: str) -> str:
+    """A secret of its own, as strong as the one that it is made from, which it does not reveal."""
+    return base64.urlsafe_b64encode(hmac.digest(value.encode(), purpose.encode(), "sha256")).decode().rstrip("=")
 
 
 def _write_reader(reader: Reader, values: Mapping[str, str]) -> None:

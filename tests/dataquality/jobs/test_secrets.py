@@ -65,6 +65,18 @@ def test_a_derived_secret_is_filled_in_and_not_kept(kept: Path, tmp_path: Path) 
     assert not (kept / "redis_url").exists()
 
 
+def test_secret_made_from_another_differs_by_purpose_and_stays_the_same(kept: Path, tmp_path: Path) -> None:
+    derived = {"one": "{redis_password|one}", "other": "{redis_password|other}"}
+    found: list[tuple[str, ...]] = []
+    for _ in range(2):
+        assert run(kept, spec(tmp_path / "auth", ["one", "other"], derived=derived)).returncode == 0
+        found.append(tuple((tmp_path / "auth" / name).read_text() for name in ("one", "other")))
+    password = (kept / "redis_password").read_text()
+    assert found[0] == found[1]
+    assert len({*found[0], password}) == 3
+    assert [len(value) for value in found[0]] == [43, 43]
+
+
 def test_a_kept_secret_wins_over_its_template(kept: Path, tmp_path: Path) -> None:
     (kept / "redis_url").write_text("redis://elsewhere/{redis_password}\n")
     run(kept, spec(tmp_path / "auth", ["redis_url"]))

@@ -44,8 +44,12 @@ def test_without_a_uri_the_stack_brings_its_own_postgres(home: Path) -> None:
     for plan, place in ((local(item), "127.0.0.1:7001"), (compose(item), "postgres:5432")):
         assert plan.components[0].name == "postgres"
         assert "postgres_password" in plan.secrets.generated
-        expected = f"postgresql+psycopg://dataquality:{{postgres_password}}@{place}/dataquality"
-        assert plan.secrets.derived["database_url"] == expected
+        owner = f"postgresql+psycopg://dataquality:{{postgres_password}}@{place}/dataquality"
+        role = "dataquality_application"
+        application = f"postgresql+psycopg://{role}:{{postgres_password|{role}}}@{place}/dataquality"
+        assert plan.secrets.derived["owner_database_url"] == owner
+        assert plan.secrets.derived["database_url"] == application
+        assert [part.name for part in plan.components if "owner_database_url" in part.secrets] == ["migrate"]
         assert plan.component("migrate").needs == ("postgres", "redis")
 
 
