@@ -44,6 +44,15 @@ def test_stolen_tokens_and_sockets_end_with_a_new_password(stack: AttackedStack)
     eventually(lambda: not socket.connected)
 
 
+def test_a_found_session_is_not_enough_to_take_the_account_to_another_mailbox(stack: AttackedStack) -> None:
+    with stack.client(stack.root) as http:
+        before = http.get("/user/1").json()["email"]
+        assert http.patch("/user/1", json={"email": "thief@mail.example"}).status_code == 400
+        guess = {"email": "thief@mail.example", "current_password": "guessed"}
+        assert http.patch("/user/1", json=guess).status_code == 401
+        assert http.get("/user/1").json()["email"] == before
+
+
 def test_signing_out_ends_this_session_or_all(stack: AttackedStack) -> None:
     name = stack.new_study().username
     first, second, third = (stack.sign_in(name)["access_token"] for _ in range(3))

@@ -215,7 +215,13 @@ OPERATIONS: Table = {
         User,
         _USER.format("edit") + "; and every rule that the user has or gets",
         example={"firstname": "Augusta"},
-        refusals=(_TAKEN, "The username of somebody else is not to be changed."),
+        refusals=(
+            _TAKEN,
+            "The username of somebody else is not to be changed.",
+            "The current password is needed to change one's own e-mail address.",
+        ),
+        denied="The current password is wrong, or the account is locked.",
+        limited=_FAILED,
         missing="The organization, or a role or a rule in the body, is not there.",
     ),
     "DELETE /user/{user_id}": Described(

@@ -16,9 +16,17 @@ _users = User.__table__
 
 async def tell(session: AsyncSession, settings: Settings, user_id: int, make_letter: LetterMaker) -> None:
     """Have the letter sent once the session is committed; nothing where the server cannot send mail."""
-    if settings.smtp is None:
+    if settings.smtp is None:  # spares the look at the user
         return
     statement = select(_users.c.username, _users.c.email).where(_users.c.id == user_id)
     user = (await session.execute(statement)).one_or_none()
     if user is not None:
-        await append_mail(session, Addressee(user_id, user.email), make_letter(settings, user.username))
+        await tell_at(session, settings, Addressee(user_id, user.email), user.username, make_letter)
+
+
+async def tell_at(
+    session: AsyncSession, settings: Settings, addressee: Addressee, username: str, make_letter: LetterMaker
+) -> None:
+    """The same, to an address that the user may have no longer."""
+    if settings.smtp is not None:
+        await append_mail(session, addressee, make_letter(settings, username))

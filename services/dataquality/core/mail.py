@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import get_contextvars
 
-from dataquality.model import Mail, utc_now
+from dataquality.model import Mail, User, utc_now
 
 log = structlog.stdlib.get_logger(__name__)
 MOST_PER_HOUR = 5
@@ -22,6 +22,7 @@ PLACEHOLDER = "root@domain.ext"
 """The e-mail address that the first user is made with. Nobody of ours reads what is sent there."""
 
 _NOBODY = -1
+_users = User.__table__
 # One address: no list of them, no name beside it, nothing that could end a line of a mail's head.
 _ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,189}")
 
@@ -53,6 +54,8 @@ def is_address(text: str | None) -> bool:
 async def append_mail(session: AsyncSession, addressee: Addressee | None, letter: Letter) -> None:
     """Have the letter sent once the session is committed. The same statements whoever it is for, also for None."""
     user_id = addressee.user_id if addressee else _NOBODY
+    # Letters to one user are counted one after another: of many that are asked for at once, no more are sent.
+    await session.execute(select(_users.c.id).where(_users.c.id == user_id).with_for_update())
     since = utc_now() - timedelta(hours=1)
     earlier = select(func.count()).where(Mail.user_id == user_id, Mail.kind == letter.kind, Mail.created_at > since)
     reason = _obstacle(addressee, await session.scalar(earlier) or 0)

@@ -254,6 +254,32 @@ def test_a_new_password_and_a_new_factor_end_access_tokens(ada: Person, services
     assert NEW not in text_of(ada.mail("password was changed"))
 
 
+def test_ones_own_address_needs_the_password_and_the_old_one_is_told(
+    ada: Person, there: Arrangement, services: Services
+) -> None:
+    grant = {"rule": there.rule("user", "EDIT", "OWN"), "user": ada.id}
+    there.run("INSERT INTO userpermission (rule_id, user_id) VALUES (:rule, :user)", **grant)
+    api, path = services.login(ada.name, PASSWORD), f"/user/{ada.id}"
+    new = {"email": f"new-{ada.address}"}
+    assert api.patch(path, json=new).status_code == 400
+    assert api.patch(path, json=new | {"current_password": "wrong"}).status_code == 401
+    assert api.get(path).json()["email"] == ada.address
+    assert api.patch(path, json=new | {"current_password": PASSWORD}).json()["email"] == new["email"]
+    assert ada.name in text_of(ada.mail("e-mail address was changed"))
+
+
+def test_a_new_password_is_told_by_mail(ada: Person, services: Services) -> None:
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    assert services.login(ada.name, PASSWORD).patch("/password/change", json=body).status_code == 200
+    assert NEW not in text_of(ada.mail("password was changed"))
+
+
+def test_letters_that_are_asked_for_at_once_are_limited(ada: Person, there: Arrangement) -> None:
+    assert {answer.status_code for answer in at_once(20, lambda: ada.post("lost", username=ada.name))} == {200}
+    rows = there.rows("SELECT recipient FROM mail WHERE user_id = :id", id=ada.id)
+    assert [len(rows), sum(row["recipient"] is not None for row in rows)] == [20, 5]
+
+
 def test_a_reset_is_audited(ada: Person, there: Arrangement) -> None:
     ada.post("reset", reset_token=ada.lost_token(), password=NEW)
     ada.sign_in(NEW)

@@ -15,7 +15,7 @@ from dataquality.core.session import WriteSession
 from dataquality.core.tokens import IdentityClaims
 
 router = APIRouter(prefix="/password")
-_WRONG = "The current password is wrong, or there were too many wrong ones: then wait before you try again."
+WRONG_CURRENT = "The current password is wrong, or there were too many wrong ones: then wait before you try again."
 _AnyUser = Annotated[UserCaller, caller_of(UserCaller)]
 
 
@@ -34,5 +34,5 @@ async def change(
     family = claims.sid if isinstance(claims, IdentityClaims) else None
     if not await service.change(context, parts, session, caller, family, wanted, address):
         # Not raised: what was counted must be committed.
-        return error_response(401, "unauthorized", _WRONG)
+        return error_response(401, "unauthorized", WRONG_CURRENT)
     return JSONResponse({"msg": "Your password was changed. Other places where you were signed in must sign in again."})

@@ -33,10 +33,8 @@ async def change(
 
     False for a wrong current password, which counts as a failed sign-in; the session must be committed all the same.
     """
-    user = await _user(context, caller)
-    async with parts.limits.place(Attempt(address, user.username)) as place:
-        place.failed = not await _is_right(context, parts, session, caller, user, wanted.current_password)
-    if place.failed:
+    user = await with_password(context, parts, session, caller, wanted.current_password, address)
+    if user is None:
         return False
     if wanted.new_password == wanted.current_password:
         raise Refused("The new password must differ from the current one.", {"new_password": "must differ"})
@@ -51,6 +49,24 @@ async def change(
     await record(session, caller, "password_changed", "user", caller.id)
     await notices.tell(session, context.settings, caller.id, letters.password_changed)
     return True
+
+
+async def with_password(
+    context: Context,
+    parts: AuthParts,
+    session: AsyncSession,
+    caller: UserCaller,
+    password: str,
+    address: Address | None,
+) -> Any | None:
+    """The caller's row where this is the caller's password; else None, and the session must be committed all the same.
+
+    A wrong one counts as a failed sign-in. Raises TooManyRequests after too many.
+    """
+    user = await _user(context, caller)
+    async with parts.limits.place(Attempt(address, user.username)) as place:
+        place.failed = not await _is_right(context, parts, session, caller, user, password)
+    return None if place.failed else user
 
 
 async def _user(context: Context, caller: UserCaller) -> Any:

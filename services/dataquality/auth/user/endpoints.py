@@ -3,12 +3,15 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from dataquality.auth.parts import LinkMaker, OurParts
+from dataquality.auth.parts import LinkMaker, OurContext, OurParts
+from dataquality.auth.password.endpoints import WRONG_CURRENT
 from dataquality.auth.password.policy import require_good
 from dataquality.auth.user import repository, service
 from dataquality.auth.user.policy import AnyUser, UserCreator, UserViewer
 from dataquality.auth.user.render import render
 from dataquality.auth.user.schemas import Filter, UserChange, UserCreation
+from dataquality.core.addresses import ClientAddress
+from dataquality.core.app import error_response
 from dataquality.core.fields import PathId
 from dataquality.core.idempotency import Once
 from dataquality.core.paging import Paging
@@ -53,10 +56,20 @@ async def show_user(caller: AnyUser, user_id: PathId, links: LinkMaker, connecti
 
 @router.patch("/{user_id:int}")
 async def change_user(
-    caller: AnyUser, user_id: PathId, wanted: UserChange, links: LinkMaker, session: WriteSession
+    caller: AnyUser,
+    user_id: PathId,
+    wanted: UserChange,
+    links: LinkMaker,
+    session: WriteSession,
+    context: OurContext,
+    parts: OurParts,
+    address: ClientAddress,
 ) -> JSONResponse:
-    """Change a user."""
-    return JSONResponse(render(links, await service.update(session, caller, user_id, wanted)), 200)
+    """Change a user; one's own e-mail only with the current password."""
+    if not await service.has_password_for_email(context, parts, session, caller, user_id, wanted, address):
+        # Not raised: what was counted must be committed.
+        return error_response(401, "unauthorized", WRONG_CURRENT)
+    return JSONResponse(render(links, await service.update(session, context.settings, caller, user_id, wanted)), 200)
 
 
 @router.delete("/{user_id:int}")

@@ -34,6 +34,8 @@ class UserChange(Body):
     organization_id: BodyId | None = None
     roles: BodyIds | None = None
     rules: BodyIds | None = None
+    current_password: BoundedText | None = None
+    """Needed to change one's own `email`."""
     password: Annotated[object, WithJsonSchema({"type": "null"})] = None
 
     @field_validator("password")

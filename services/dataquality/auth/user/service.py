@@ -5,16 +5,24 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from dataquality.auth import notices
+from dataquality.auth.letters import email_changed
+from dataquality.auth.parts import AuthParts
 from dataquality.auth.password.repository import forget_first_password
+from dataquality.auth.password.service import with_password
 from dataquality.auth.rights.guard import require_held, require_no_less, require_scope
 from dataquality.auth.rights.source import grants_of_roles, grants_of_rules, grants_of_user
 from dataquality.auth.rights.stamps import void_user
 from dataquality.auth.user import policy, repository
 from dataquality.auth.user.schemas import UserChange, UserCreation
+from dataquality.core.addresses import Address
 from dataquality.core.audit import record
 from dataquality.core.callers import UserCaller
+from dataquality.core.context import Context
 from dataquality.core.errors import Forbidden, NotFound, Refused
 from dataquality.core.first_password import ROOT_USERNAME
+from dataquality.core.mail import Addressee
+from dataquality.core.settings import Settings
 from dataquality.core.usernames import username_problem
 from dataquality.model import Operation
 
@@ -72,7 +80,37 @@ async def create(session: AsyncSession, caller: UserCaller, wanted: UserCreation
     return await find(connection, user_id)
 
 
-async def update(session: AsyncSession, caller: UserCaller, user_id: int, wanted: UserChange) -> Any:
+async def has_password_for_email(
+    context: Context,
+    parts: AuthParts,
+    session: AsyncSession,
+    caller: UserCaller,
+    user_id: int,
+    wanted: UserChange,
+    address: Address | None,
+) -> bool:
+    """False where one's own e-mail is to change and the current password is wrong, which counts as a failed sign-in.
+
+    Whoever has the mailbox can set a password: a session that was left open must not be enough. The session must be
+    committed all the same. Raises Refused where the password is not given.
+    """
+    if user_id != caller.id or wanted.email is None:
+        return True
+    async with context.database.reading() as connection:
+        user = await find(connection, user_id)
+    policy.require_editable(caller, user)
+    if user.email == wanted.email:
+        return True
+    if wanted.current_password is None:
+        raise Refused(
+            "To change your e-mail address, give your current password too.", {"current_password": "is needed"}
+        )
+    return await with_password(context, parts, session, caller, wanted.current_password, address) is not None
+
+
+async def update(
+    session: AsyncSession, settings: Settings, caller: UserCaller, user_id: int, wanted: UserChange
+) -> Any:
     """Change a user; see UserChange."""
     connection = await session.connection()
     await repository.lock(connection, user_id)
@@ -87,6 +125,8 @@ async def update(session: AsyncSession, caller: UserCaller, user_id: int, wanted
     if detail.keys() & {"roles", "rules"} or "organization_id" in values:
         await void_user(connection, user_id)
     await record(session, caller, "user_changed", "user", user_id, detail)
+    if "email" in values:
+        await notices.tell_at(session, settings, Addressee(user_id, target.email), target.username, email_changed)
     return await find(connection, user_id)
 
 
