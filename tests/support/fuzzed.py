@@ -106,10 +106,14 @@ def fuzzer_of(stack: Stack) -> dict[str, Any]:
     pair = {"organization_id": organization, "collaboration_id": collaboration}
     node = stack.call("POST", "/node", root, json=pair)
     tokens = stack.call("POST", "/token/user", json={"username": name, "password": PASSWORD})
+    leaving = {"username": f"{name}-leaving", "password": PASSWORD}
+    other = person | leaving | {"email": f"{name}@leaving.example", "organization_id": organization}
+    stack.call("POST", "/user", root, json=other)
     site = stack.call("POST", "/token/node", json={"api_key": node["api_key"]})
     return {
         "tokens": {
             "user": tokens["access_token"],
+            "leaving": stack.call("POST", "/token/user", json=leaving)["access_token"],
             "node": site["access_token"],
             "refresh": tokens["refresh_token"],
         },

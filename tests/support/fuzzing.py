@@ -34,9 +34,14 @@ _enforced: set[str] = set()
 
 @_schemathesis.auth(refresh_interval=None)
 class TokenOfAFittingCaller:
-    """A user's token where users may call; else that of a node, or a refresh token."""
+    """A user's token where users may call; else that of a node, or a refresh token.
+
+    Signing out has a user of its own, whose session the first call ends.
+    """
 
     def get(self, case: Any, _context: Any) -> str:
+        if case.operation.path.endswith("/token/revoke"):
+            return _TOKENS["leaving"]
         callers = case.operation.definition.raw["x-callers"]
         kind = "user" if "users" in callers else "node" if callers.startswith("nodes") else "refresh"
         return _TOKENS[kind]
