@@ -168,6 +168,7 @@ def admin_of(stack: AttackedStack, study: Study) -> str:
         ("PATCH", "", {"name": "taken"}),
         ("PATCH", "", {"description": "taken"}),
         ("DELETE", "/rule/{lacked}", None),
+        ("DELETE", "/rule/{held}", None),
     ],
 )
 def test_organization_admin_cannot_touch_the_role_of_a_super_user(
@@ -178,10 +179,11 @@ def test_organization_admin_cannot_touch_the_role_of_a_super_user(
         rules = root.get("/rule").json()
         every = [rule["id"] for rule in rules]
         [lacked] = [rule["id"] for rule in rules if words(rule) == ("collaboration", "DELETE", "GLOBAL")]
+        [held] = [rule["id"] for rule in rules if words(rule) == ("user", "VIEW", "ORGANIZATION")]
         super_role = {"name": "super", "description": "Super user", "organization_id": study.organization}
         role = made(attacked, attacked.root, "/role", super_role | {"rules": every})["id"]
         with attacker(attacked, admin_of(attacked, study)) as http:
-            answer = http.request(method, f"/role/{role}{path.format(lacked=lacked)}", json=body)
+            answer = http.request(method, f"/role/{role}{path.format(lacked=lacked, held=held)}", json=body)
         assert answer.status_code == 401, answer.text
         after = root.get(f"/role/{role}").json()
         assert (after["name"], after["description"]) == ("super", "Super user")

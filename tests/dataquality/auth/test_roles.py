@@ -338,14 +338,19 @@ class TestRules:
         assert root.post(path).status_code == 404
         assert root.delete(path).status_code == 404
 
-    def test_the_rule_must_be_held(self, there: Arrangement, organization: int, root: Api) -> None:
+    def test_every_rule_of_the_role_and_the_new_one_must_be_held(
+        self, there: Arrangement, organization: int, root: Api
+    ) -> None:
         grants = [("role", "EDIT", "ORGANIZATION"), ("role", "DELETE", "ORGANIZATION"), ("node", "VIEW", "GLOBAL")]
         api = there.caller(organization, grants)
         role = make_role(root, organization, [1, 3])
         assert api.post(f"/role/{role}/rule/5").status_code == 401
         assert api.delete(f"/role/{role}/rule/3").status_code == 401
-        assert api.delete(f"/role/{role}/rule/1").status_code == 200
-        assert api.post(f"/role/{role}/rule/1").status_code == 201
+        assert api.delete(f"/role/{role}/rule/1").status_code == 401
+        own = make_role(root, organization, [1])
+        assert api.post(f"/role/{own}/rule/3").status_code == 401
+        assert api.delete(f"/role/{own}/rule/1").status_code == 200
+        assert api.post(f"/role/{own}/rule/1").status_code == 201
 
     def test_adding_needs_edit_and_removing_needs_delete(
         self, there: Arrangement, organization: int, foreign: int, root: Api

@@ -85,7 +85,7 @@ async def remove(session: AsyncSession, caller: UserCaller, role_id: int) -> Non
 
 async def require_add_rule(connection: AsyncConnection, caller: UserCaller, role_id: int, rule_id: int) -> None:
     """Raise Forbidden unless the caller may put this rule into this role."""
-    await _changeable(connection, caller, Operation.EDIT, role_id)
+    await _wholly_held(connection, caller, Operation.EDIT, role_id)
     await _require_givable(connection, caller, {rule_id})
 
 
@@ -102,25 +102,19 @@ async def add_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule
 async def remove_rule(session: AsyncSession, caller: UserCaller, role_id: int, rule_id: int) -> Listing:
     """Take a rule out of a role; the rules that are left."""
     connection = await session.connection()
-    await _changeable(connection, caller, Operation.DELETE, role_id)
+    await _wholly_held(connection, caller, Operation.DELETE, role_id)
     before = await repository.rule_ids(connection, role_id)
     if rule_id not in before:
         raise NotFound(f"There is no rule with the id {rule_id} in role {role_id}.")
-    await _require_givable(connection, caller, {rule_id})
     await _set_rules(connection, role_id, before, before - {rule_id})
     await record(session, caller, "role_rule_removed", "role", role_id, {"rule": rule_id})
     return rule_repository.in_role(role_id)
 
 
-async def _changeable(connection: AsyncConnection, caller: UserCaller, operation: Operation, role_id: int) -> Any:
-    role = _found(await repository.find_locked(connection, role_id), role_id)
-    policy.require_changeable(caller, operation, role)
-    return role
-
-
 async def _wholly_held(connection: AsyncConnection, caller: UserCaller, operation: Operation, role_id: int) -> Any:
     """The role, of which the caller holds every rule: with less, one could take from its holders what one lacks."""
-    role = await _changeable(connection, caller, operation, role_id)
+    role = _found(await repository.find_locked(connection, role_id), role_id)
+    policy.require_changeable(caller, operation, role)
     require_all_rules(caller, await grants_of_roles(connection, {role_id}))
     return role
 
