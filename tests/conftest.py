@@ -17,6 +17,8 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 _TOGETHER = (
+    # These start instances of their own, and would keep one process busy for the longest of all.
+    ("abuse/test_damaged_secrets",),
     ("abuse/",),
     ("contract/",),
     ("dataquality/dispatch/",),
@@ -26,6 +28,8 @@ _TOGETHER = (
 )
 """Folders and files whose tests share servers of the session: each process that took some would start its own."""
 _LONGEST_FIRST = (
+    "abuse/test_slow_connections.py",
+    "abuse/test_damaged_secrets.py",
     "end_to_end/test_compose_stack.py",
     "dataquality/dispatch/test_components.py",
     "faults/test_faults.py",
