@@ -12,14 +12,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
+from support.abuse.precedence import give_precedence
 from support.abuse.stack import PASSWORD, AttackedStack, Study
 
 LIMIT = 2.0
@@ -45,6 +47,7 @@ class Round:
 def honest_user_beside(stack: AttackedStack, study: Study | None = None) -> Generator[None]:
     """Run the honest user for the length of the block, and a round longer. Raises AssertionError, see the module."""
     study, before = study or stack.study, stack.pids()
+    give_precedence(_with_children(before.values()))
     with honest_rounds(stack.address, study) as rounds:
         yield
     assert_in_time(rounds)
@@ -59,8 +62,14 @@ def honest_rounds(address: str, study: Study) -> Generator[list[Round]]:
     words = [sys.executable, "-m", "support.abuse.honest", address, study.username, json.dumps(study.task())]
     tests = str(Path(__file__).parents[2])
     process = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": tests}
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": tests},
+        start_new_session=True,
     )
+    give_precedence([process.pid])
     assert process.stdin is not None
     assert process.stdout is not None
     rounds: list[Round] = []
@@ -74,6 +83,12 @@ def honest_rounds(address: str, study: Study) -> Generator[list[Round]]:
         process.wait()
     rounds += [Round(**json.loads(line)) for line in (first + rest).splitlines()]
     assert process.returncode == 0, "the honest user was refused"
+
+
+def _with_children(pids: Iterable[int]) -> Iterator[int]:
+    for pid in filter(None, pids):
+        yield pid
+        yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
 
 
 def assert_in_time(rounds: list[Round]) -> None:

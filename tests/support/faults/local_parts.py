@@ -62,8 +62,8 @@ class LocalParts:
         return self._secret("redis_url")
 
     def database(self) -> Engine:
-        """The stack's database."""
-        return sync_engine(self._secret("database_url"))
+        """The stack's database, as its owner: scenes change its tables."""
+        return sync_engine(self._secret("owner_database_url", "migrate"))
 
     @contextmanager
     def stopped(self, part: str) -> Generator[None]:
@@ -116,8 +116,8 @@ class LocalParts:
         wait_for(lambda: Supervisor(self.place.socket).processes()[part].pid not in (None, before), 60)
         wait_for(lambda: not self.problems(), 60)
 
-    def _secret(self, name: str) -> str:
-        return (self.place.secrets / "worker" / name).read_text().strip()
+    def _secret(self, name: str, part: str = "worker") -> str:
+        return (self.place.secrets / part / name).read_text().strip()
 
     def _signal(self, part: str, what: signal.Signals) -> None:
         for process in self._processes(part):
