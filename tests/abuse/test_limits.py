@@ -3,7 +3,7 @@
 import uuid
 from collections import Counter
 
-from support.abuse.at_once import Post, statuses_at_once
+from support.abuse.at_once import Post, new_source, statuses_at_once
 from support.abuse.honest import honest_user_beside
 from support.abuse.stack import AttackedStack
 from support.services import unique
@@ -26,7 +26,8 @@ def sign_in(username: str, source: str) -> Post:
 
 
 def test_passwords_guessed_at_once_from_one_address_are_limited(stack: AttackedStack) -> None:
-    counted = attack(stack, [sign_in(unique("nobody"), "127.0.11.1") for _ in range(GUESSES)])
+    source = new_source()
+    counted = attack(stack, [sign_in(unique("nobody"), source) for _ in range(GUESSES)])
     assert 0 < counted[401] <= CHECKED
     assert counted[401] + counted[429] == GUESSES
 
@@ -48,19 +49,21 @@ def test_passwords_guessed_at_once_with_a_found_session_are_limited(stack: Attac
 
 
 def test_passwords_guessed_at_once_for_a_lost_second_factor_are_limited(stack: AttackedStack) -> None:
-    body = {"username": stack.new_study().username, "password": "wrong"}
-    counted = attack(stack, [Post("/recover/2fa/lost", body, "127.0.11.2") for _ in range(FEWER)])
+    body, source = {"username": stack.new_study().username, "password": "wrong"}, new_source()
+    counted = attack(stack, [Post("/recover/2fa/lost", body, source) for _ in range(FEWER)])
     assert 0 < counted[401] <= CHECKED
     assert counted[401] + counted[429] == FEWER
 
 
 def test_api_keys_guessed_at_once_are_limited(stack: AttackedStack) -> None:
-    counted = attack(stack, [Post("/token/node", {"api_key": str(uuid.uuid4())}, "127.0.11.3") for _ in range(FEWER)])
+    source = new_source()
+    counted = attack(stack, [Post("/token/node", {"api_key": str(uuid.uuid4())}, source) for _ in range(FEWER)])
     assert 0 < counted[401] <= CHECKED
     assert counted[401] + counted[429] == FEWER
 
 
 def test_recovery_mails_asked_for_at_once_are_limited(stack: AttackedStack) -> None:
-    counted = attack(stack, [Post("/recover/lost", {"username": unique("nobody")}, "127.0.11.4") for _ in range(FEWER)])
+    source = new_source()
+    counted = attack(stack, [Post("/recover/lost", {"username": unique("nobody")}, source) for _ in range(FEWER)])
     assert 0 < counted[200] <= CHECKED
     assert counted[200] + counted[429] == FEWER

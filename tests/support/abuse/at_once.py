@@ -4,6 +4,7 @@ In plain bytes: an HTTP client's own work would take the time of the server, whi
 """
 
 import asyncio
+import itertools
 import json
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Sequence
@@ -13,6 +14,13 @@ from typing import Any
 import httpx
 
 from support.abuse.stack import AttackedStack
+
+_SOURCES = (f"127.0.{16 + number // 250}.{number % 250 + 1}" for number in itertools.count())
+
+
+def new_source() -> str:
+    """An address of this machine that nobody has called from: limits of one address last for minutes."""
+    return next(_SOURCES)
 
 
 @dataclass(frozen=True)
