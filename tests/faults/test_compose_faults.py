@@ -63,9 +63,9 @@ def test_a_gateway_that_comes_back_at_another_address_answers_at_once(stack: Com
     before = stack.addresses("gateway")
     asyncio.run(many_at_once(stack.url, 80))
     stack.cut("gateway")
-    stack.cut("beat")  # whose address is the next to be given
+    stack.cut("entity")  # whose address is the next to be given in the network that both are in
     time.sleep(2)
     stack.join("gateway")
-    stack.join("beat")
+    stack.join("entity")
     assert stack.addresses("gateway") != before
     asyncio.run(many_at_once(stack.url, 20))

@@ -99,7 +99,7 @@ class SimulatedNode:
             try:
                 await client.connect(self.url, headers=headers, namespaces=[NAMESPACE], wait_timeout=10)
                 return
-            except NotConnected:
+            except (NotConnected, TimeoutError):
                 with contextlib.suppress(Exception):
                     await client.disconnect()
                 self._retried("no connection")
