@@ -185,9 +185,15 @@ def _database_exists(kept: Path, file: Path | None) -> bool:
         return holds_data(url)
     except Exception as error:
         raise SecretsError(
-            "a secret is missing, and the database cannot be asked whether it is new "
-            f"({type(error).__name__}): see that it runs and that `uri` is right"
+            f"a secret is missing, and the database cannot be asked whether it is new: {_cause(error)}. "
+            "See that it runs and that `uri` is right"
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    """In the words of the database's driver, which hold no password; those of others may hold the whole address."""
+    said = str(getattr(error, "orig", "")).strip()
+    return said.splitlines()[0] if said else type(error).__name__
 
 
 def _guard(raw: Mapping[str, Any]) -> Guard:

@@ -199,7 +199,7 @@ def test_an_unreachable_database_is_the_cause_that_is_told(tmp_path: Path, port:
         plan = without_services(driver.plan())
         with pytest.raises(CommandError) as caught:
             driver.start(plan, lambda _: None)
-        assert "migrate ended with exit code" in caught.value.message
+        assert "secrets ended with exit code" in caught.value.message
         assert "127.1.2.3" in caught.value.message
         assert "the-database-password" not in caught.value.message
         assert driver.status().state == "stopped"
