@@ -19,6 +19,12 @@ TEXTS = st.one_of(
 # Few, so that roles of one name meet.
 _SAME = ["boss", "super"]
 NAMES = TEXTS.filter(bool)
+_VISIBLE = st.characters(categories=["L", "N", "P", "S"], exclude_characters="\u115f\u1160\u2800\u3164\uffa0")
+USERNAMES = st.one_of(
+    st.sampled_from([word for word in ODD if word.isprintable() and word == word.strip()]),
+    st.text(_VISIBLE, min_size=1, max_size=12),
+)
+"""No blank at an end, nothing that cannot be seen: others are refused."""
 RULES = st.one_of(st.just("all"), st.lists(st.sampled_from(["task/view/global", "port/view/global"]), unique=True))
 
 
@@ -43,7 +49,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     own = {name: draw(own_roles(role_names)) for name in names}
     keys = [(None, one["name"]) for one in shared] + [(None, "Viewer")]
     keys += [(name, one["name"]) for name in names for one in own[name]]
-    usernames = iter(draw(st.lists(free, min_size=6, max_size=6, unique=True)))
+    usernames = iter(draw(st.lists(USERNAMES.filter(lambda name: name != "root"), min_size=6, max_size=6, unique=True)))
     organizations: list[dict[str, Any]] = []
     for name in names:
         users = [draw(user(next(usernames), name, keys, own[name])) for _ in range(draw(st.integers(0, 2)))]

@@ -15,7 +15,7 @@ from support.valkey import ValkeyServer
 
 # From rest-api.md, sections 1 to 3; without the VPN, which is not served.
 ROUTES = """
-POST token/user, token/node, token/container, token/refresh, recover/lost, recover/reset, recover/2fa/lost
+POST token/user, token/node, token/container, token/refresh, token/revoke, recover/lost, recover/reset, recover/2fa/lost
 POST recover/2fa/reset, recover/node
 PATCH password/change
 GET organization, organization/N, organization/N/collaboration, organization/N/node
