@@ -54,4 +54,4 @@ async def reset_factor(wanted: TwoFactorReset, recovery: _Recovery) -> JSONRespo
     """Set a new second factor with the token from the mail."""
     new = await recovery.reset_factor(wanted)
     body = {"qr_uri": new.uri, "otp_secret": new.secret, "msg": _NEW_FACTOR}
-    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+    return JSONResponse(body)

@@ -18,7 +18,6 @@ from dataquality.core.session import ReadConnection, WriteSession
 from dataquality.core.tokens import IdentityClaims
 
 router = APIRouter(prefix="/token")
-_NO_STORE = {"Cache-Control": "no-store"}
 _AnyUser = Annotated[UserCaller, caller_of(UserCaller)]
 _AnyNode = Annotated[NodeCaller, caller_of(NodeCaller)]
 
@@ -50,7 +49,7 @@ async def sign_in_user(
             return JSONResponse({"msg": "Give the code of your authenticator app as well (mfa_code)."})
         case users.Enrolment(secret, uri):
             msg = "Add this to your authenticator app, then sign in again with the code that it shows."
-            return JSONResponse({"qr_uri": uri, "otp_secret": secret, "msg": msg}, headers=_NO_STORE)
+            return JSONResponse({"qr_uri": uri, "otp_secret": secret, "msg": msg})
 
 
 @router.post("/node")
@@ -93,7 +92,7 @@ async def revoke(caller: _AnyUser, request: Request, which: Which, session: Writ
 
 def _signed_in(context: Context, tokens: Tokens) -> JSONResponse:
     body = tokens.to_json(context.settings.api_path)
-    return JSONResponse(body, headers={"jwt-token": tokens.access} | _NO_STORE)
+    return JSONResponse(body, headers={"jwt-token": tokens.access})
 
 
 def _refused(msg: str) -> JSONResponse:

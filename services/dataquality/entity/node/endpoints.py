@@ -76,4 +76,4 @@ async def replace_key(request: Request, caller: Person, session: WriteSession, b
     """A new API key for a node that lost its own, shown here and never again; the old one is void at once."""
     key = context_of(request).part(ApiKeys).new()
     await service.replace_key(session, caller, body.id, key)
-    return JSONResponse({"api_key": key.text}, headers={"Cache-Control": "no-store"})
+    return JSONResponse({"api_key": key.text})
