@@ -4,22 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from vserver import handbook as commands
-from vserver.commands.about import ABOUT
-from vserver.config import handbook, pages
-from vserver.config.known import KEYS
+from vserver.config.keys import KEYS
+from vserver.handbook import commands, configuration, pages
+from vserver.handbook.about import ABOUT
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_tables_of_the_configuration_are_current() -> None:
-    text = (ROOT / handbook.PAGE).read_text()
-    assert handbook.page(text) == text, "run: python -m vserver.config.document"
+    text = (ROOT / configuration.PAGE).read_text()
+    assert configuration.page(text) == text, "run: python -m vserver.handbook.json_schema"
 
 
 def test_the_reference_of_the_commands_is_current() -> None:
     text = (ROOT / commands.PAGE).read_text()
-    assert commands.page(text) == text, "run: python -m vserver.handbook"
+    assert commands.page(text) == text, "run: python -m vserver.handbook.commands"
 
 
 def test_each_command_tells_what_it_reads_writes_and_exits_with() -> None:
@@ -27,7 +26,7 @@ def test_each_command_tells_what_it_reads_writes_and_exits_with() -> None:
 
 
 def test_every_key_of_the_configuration_has_a_row() -> None:
-    text = (ROOT / handbook.PAGE).read_text()
+    text = (ROOT / configuration.PAGE).read_text()
     assert [names for names in KEYS if f"\n| `{names[-1]}` |" not in text] == []
 
 

@@ -16,8 +16,8 @@ from vserver.config.instance import Found, find_instance
 from vserver.stack.build import build_plan
 from vserver.stack.compose.document import Image, Paths, Setting, compose_document
 from vserver.stack.compose.driver import ComposeDriver
+from vserver.stack.placement import ComposeSite
 from vserver.stack.plan import Plan
-from vserver.stack.site import ComposeSite
 
 REQUIRED = os.environ.get("REQUIRE_DOCKER") == "1"
 

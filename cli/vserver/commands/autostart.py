@@ -57,7 +57,7 @@ def _by_engine(driver: "ComposeDriver", action: Action) -> tuple[bool, str, list
 def _by_systemd(instance: "Instance", action: Action) -> tuple[bool, str, list[str]]:
     import os
 
-    from vserver.stack.local.boot import boot_unit, unit_text
+    from vserver.stack.local.systemd import boot_unit, unit_text
 
     unit = boot_unit(instance)
     by_hand: list[str] = []

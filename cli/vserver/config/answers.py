@@ -8,12 +8,12 @@ from typing import cast, get_args, get_origin
 from pydantic import ValidationError
 
 from vserver.config.explain import explained
-from vserver.config.known import KEYS, SECRETS, Names
+from vserver.config.keys import KEYS, SECRETS, Names
 from vserver.config.names import EnvironmentName
-from vserver.config.preparation import Preparation
 from vserver.config.references import has_reference
 from vserver.config.schema import Environment
 from vserver.config.source import Flaw, as_group, value_of
+from vserver.config.substitution import Preparation
 from vserver.errors import CommandError, ExitCode
 
 Values = dict[str, object]

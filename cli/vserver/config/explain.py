@@ -6,7 +6,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from vserver.config.known import KEYS, REFUSED, SECRETS, Names, beside, elsewhere
+from vserver.config.keys import KEYS, REFUSED, SECRETS, Names, beside, elsewhere
 from vserver.config.source import Flaw, KeyPath, Unusable, dotted
 from vserver.config.text import described, nearest, shown
 

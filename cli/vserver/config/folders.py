@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
+from vserver import account
 from vserver.config.names import APP, Scope
-from vserver.stack.local import service_account
 
 _PRODUCT = PurePath(APP, "server")
 
@@ -50,7 +50,7 @@ def instance_folders(scope: Scope) -> StandardFolders:
     data and logs stand below that account's folder. A folder that an XDG variable names is taken as it is.
     """
     found = standard_folders(scope)
-    if scope == "system" or not service_account.is_root():
+    if scope == "system" or not account.is_root():
         return found
     return replace(
         found,
@@ -61,9 +61,9 @@ def instance_folders(scope: Scope) -> StandardFolders:
 
 def _entered(variable: str, folder: Path, name: str) -> Path:
     is_chosen = PurePosixPath(os.environ.get(variable, "")).is_absolute()
-    if is_chosen or service_account.open_to_all(folder):
+    if is_chosen or account.open_to_all(folder):
         return folder
-    return service_account.HOME / "root" / name
+    return account.HOME / "root" / name
 
 
 def _linux(scope: Scope, variables: Mapping[str, str], home: PurePosixPath) -> tuple[PurePath, ...]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vserver.config.known import KEYS
+from vserver.config.keys import KEYS
 from vserver.config.names import ENVIRONMENT_NAMES, ENVIRONMENT_TYPES, EnvironmentName, EnvironmentType
-from vserver.config.preparation import PLACEHOLDER
 from vserver.config.source import Flaw, KeyPath, Source, Unusable, as_group, dotted
+from vserver.config.substitution import PLACEHOLDER
 from vserver.config.text import described, nearest
 
 _TOP = ("application", "environments")

@@ -9,12 +9,12 @@ from typing import Literal
 from pydantic import ValidationError
 
 from vserver.config.explain import explained
-from vserver.config.known import NOT_YET
+from vserver.config.keys import NOT_YET
 from vserver.config.layout import Layout, Section, flaws_inside, laid_out, section_path
 from vserver.config.names import ENVIRONMENT_NAMES, EnvironmentName
-from vserver.config.preparation import Preparation
 from vserver.config.schema import Environment
 from vserver.config.source import Flaw, Source, as_group, dotted, read_source
+from vserver.config.substitution import Preparation
 from vserver.config.text import described, nearest, shown
 from vserver.config.weak_secrets import weakness
 from vserver.errors import ConfigurationError, Problem

@@ -6,7 +6,7 @@ from typing import Protocol, get_args
 
 from vserver.config.answers import Answers, typed
 from vserver.config.fields import LogLevel
-from vserver.config.known import Names
+from vserver.config.keys import Names
 
 Problem = Callable[[str], str | None]
 """Why this cannot be the answer; None when it can."""

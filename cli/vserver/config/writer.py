@@ -14,11 +14,11 @@ from typing import cast
 import yaml
 
 from vserver.config.answers import Values
-from vserver.config.known import KEYS, Names
+from vserver.config.keys import KEYS, Names
 from vserver.config.layout import laid_out, section_path
 from vserver.config.names import ENVIRONMENT_TYPES, EnvironmentName
-from vserver.config.preparation import PLACEHOLDER
 from vserver.config.source import as_group, dotted, parse_source, read_source, read_text
+from vserver.config.substitution import PLACEHOLDER
 from vserver.config.yaml_nodes import compose
 from vserver.errors import CommandError, ConfigurationError
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from vserver.config.database import SQLITE
 from vserver.config.names import JSON_LINES
 from vserver.stack.gateway import GatewayLog, Listening, caddyfile
+from vserver.stack.placement import Site
 from vserver.stack.plan import (
     Component,
     ComponentName,
@@ -28,7 +29,6 @@ from vserver.stack.plan import (
 )
 from vserver.stack.secret_table import NEW_ONE, OWN_PASSWORD
 from vserver.stack.secrets import guard_for_migration
-from vserver.stack.site import Site
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance

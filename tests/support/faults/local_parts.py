@@ -16,7 +16,7 @@ from support.databases import sync_engine
 from support.faults.injector import PARTS
 from support.local import Home, driver_of, new_home, processes_below, silent, wait_for
 from support.processes import free_port
-from vserver.stack.local.place import Place
+from vserver.stack.local.paths import Place
 from vserver.stack.local.stack import LocalStack
 from vserver.stack.local.supervisor import Supervisor
 from vserver.stack.plan import Component, Plan

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vserver.config.known import KEYS
+from vserver.config.keys import KEYS
 from vserver.config.reader import list_environments, read_environment
 from vserver.errors import ConfigurationError
 

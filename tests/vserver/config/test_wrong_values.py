@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vserver.config.known import KEYS
+from vserver.config.keys import KEYS
 from vserver.config.reader import read_environment
 from vserver.errors import ConfigurationError, ExitCode, Problem
 

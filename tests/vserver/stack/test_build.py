@@ -8,8 +8,8 @@ import pytest
 from vserver.config.instance import Found, find_instance
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.build import Overrides, build_plan
+from vserver.stack.placement import ComposeSite, LocalSite, Store
 from vserver.stack.plan import Gateway, Plan, Postgres, Published, PythonModule
-from vserver.stack.site import ComposeSite, LocalSite, Store
 
 PORTS: dict[Store, int] = {"postgres": 7001, "redis": 7002}
 SOCKETS = Path("/run/sockets")

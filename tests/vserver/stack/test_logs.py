@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vserver.stack.local.tail import follow
 from vserver.stack.logs import LogsWanted, component_in, stamp_of
+from vserver.stack.tail import follow
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from vserver.stack.gateway import HOST_ADDRESS
+from vserver.stack.placement import names_this_machine
 from vserver.stack.plan import Published
-from vserver.stack.site import names_this_machine
 
 # The kernel writes addresses backwards in hexadecimal; the gateway's only default route leads to the bridge.
 _COMMAND = f"""\

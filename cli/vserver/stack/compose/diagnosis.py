@@ -56,7 +56,7 @@ def _holder(engine: Engine, port: int, project: str) -> str:
         if instance and instance != project:
             return f"the instance {instance} (container {found.name})"
         return f"the container {found.name}"
-    from vserver.stack.local.processes import holder
+    from vserver.stack.processes import holder
 
     return str(holder(port) or "another program")
 

@@ -26,6 +26,7 @@ from vserver.stack.compose.engine import Container, Engine, connect
 from vserver.stack.compose.files import CONFIGURATION, Files, labels
 from vserver.stack.driver import DriverName, Progress, StackStatus
 from vserver.stack.logs import LogsWanted, OnLine
+from vserver.stack.placement import ComposeSite
 from vserver.stack.plan import ComponentName, Gateway, Plan, Postgres
 from vserver.stack.secrets import (
     FORGET_MODULE,
@@ -39,7 +40,6 @@ from vserver.stack.secrets import (
     renew_kept,
     renewing_statements,
 )
-from vserver.stack.site import ComposeSite
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance

@@ -91,7 +91,7 @@ class Files:
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:
         """One change at a time; a second one waits for the first."""
-        from vserver.stack.local.lock import only_one  # there is none on Windows before it is asked for
+        from vserver.stack.lock import only_one  # there is none on Windows before it is asked for
 
         with only_one(self.folder / ".lock"):
             yield

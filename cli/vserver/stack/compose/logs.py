@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from vserver.errors import CommandError
 from vserver.stack.compose.engine import Engine
 from vserver.stack.compose.files import Files
-from vserver.stack.local.tail import follow as follow_files
 from vserver.stack.logs import LogsWanted, OnLine, component_in
+from vserver.stack.tail import follow as follow_files
 
 if TYPE_CHECKING:
     from vserver.config.schema import Environment

@@ -13,8 +13,8 @@ from vserver.stack.build import Overrides, build_plan
 from vserver.stack.compose.context import DISTRIBUTION
 from vserver.stack.compose.document import Image, Paths, Setting, compose_document, compose_document_text
 from vserver.stack.compose.files import labels
+from vserver.stack.placement import ComposeSite
 from vserver.stack.plan import Gateway
-from vserver.stack.site import ComposeSite
 
 CONFIGURATION = "deploy/reference.yaml"
 _PROJECT = "dataquality-reference"

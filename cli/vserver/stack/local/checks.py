@@ -12,7 +12,7 @@ from typing import Literal
 
 from vserver.stack.files import write_private
 from vserver.stack.gateway import HEALTH_PATH
-from vserver.stack.local.place import Place
+from vserver.stack.local.paths import Place
 from vserver.stack.local.unix_http import UnixConnection
 from vserver.stack.plan import Component, ComponentName, Gateway, HttpCheck, Postgres, Redis
 

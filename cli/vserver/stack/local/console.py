@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vserver.stack.local.service_account import Account
+from vserver.account import Account
 
 _CHUNK = 65536
 _OWN_VARIABLES = ("TERM", "COLORTERM", "NO_COLOR")

@@ -5,20 +5,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+from vserver.account import Account, account_name, enterable, find_account, is_root
 from vserver.errors import CommandError, ExitCode
+from vserver.stack import published_port
 from vserver.stack.build import Overrides, build_plan, kept_secrets
 from vserver.stack.driver import DriverName, Progress, StackStatus
 from vserver.stack.files import read_text
-from vserver.stack.local import handover, job, ports, service_account
-from vserver.stack.local.place import Place
+from vserver.stack.local import folders, job
+from vserver.stack.local.paths import Place
 from vserver.stack.local.runtime import runtime_for
-from vserver.stack.local.service_account import Account, acting_as
+from vserver.stack.local.service_account import acting_as, service_account
 from vserver.stack.local.stack import LocalStack
-from vserver.stack.local.tail import follow, last_lines
 from vserver.stack.logs import LogsWanted, OnLine, component_in
+from vserver.stack.placement import LocalSite
 from vserver.stack.plan import ComponentName, Plan
 from vserver.stack.secrets import FORGET_MODULE, OWN_PYTHON, damage
-from vserver.stack.site import LocalSite
+from vserver.stack.tail import follow, last_lines
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance
@@ -61,14 +63,14 @@ class LocalDriver:
     def start(self, plan: Plan, progress: Progress) -> StackStatus:
         """Start what is not running and wait until all of it is healthy."""
         self._refuse_anothers(plan)
-        account = service_account.service_account(progress)
-        handover.hand_over(self._place, account)
+        account = service_account(progress)
+        folders.hand_over(self._place, account)
         runtime = runtime_for(account, progress)
         try:
             return acting_as(account, lambda say: self._stack.start(plan, runtime, say), progress)
-        except ports.PortTakenError as error:
+        except published_port.PortTakenError as error:
             # Asked again, for we may be root, and see more than the account.
-            raise ports.taken(error.published) from None
+            raise published_port.taken(error.published) from None
 
     def warnings(self, plan: Plan) -> tuple[str, ...]:
         """None: callers reach the gateway itself."""
@@ -165,16 +167,16 @@ class LocalDriver:
 
     def _account(self) -> Account | None:
         """None for whoever is not root, and where the account has nothing to do with the instance's folder."""
-        if not service_account.is_root():
+        if not is_root():
             return None
-        account = service_account.find_account(service_account.account_name())
-        return account if account and service_account.enterable(self._place.data, account.uid, account.gid) else None
+        account = find_account(account_name())
+        return account if account and enterable(self._place.data, account.uid, account.gid) else None
 
     def _as_account(self, work: Callable[[Progress], T], progress: Progress | None = None) -> T:
         return acting_as(self._account(), work, progress or _silent)
 
     def _hand_over(self) -> None:
-        handover.hand_over(self._place, service_account.service_account(_note))
+        folders.hand_over(self._place, service_account(_note))
 
 
 def _note(text: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vserver.stack.driver import Progress
-from vserver.stack.local.place import Place
+from vserver.stack.local.paths import Place
 from vserver.stack.local.programs import Runtime, component_environment, without_new_privileges
 from vserver.stack.plan import Component
 

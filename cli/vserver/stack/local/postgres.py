@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 from vserver.errors import CommandError
-from vserver.stack.local import processes
-from vserver.stack.local.place import Place
+from vserver.stack import processes
+from vserver.stack.local.paths import Place
 from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.plan import Postgres
 from vserver.stack.secrets import SINGLE_USER

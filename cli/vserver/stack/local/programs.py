@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vserver.errors import CommandError
-from vserver.stack.local.place import Place
-from vserver.stack.local.processes import MARK
+from vserver.stack.local.paths import Place
 from vserver.stack.plan import Component, Gateway, Postgres, PythonModule, Redis
+from vserver.stack.processes import MARK
 
 CADDYFILE = "Caddyfile"
 POSTGRES_SETTINGS = {

@@ -12,11 +12,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from vserver.account import HOME, Account, reachable
 from vserver.errors import CommandError, ExitCode
 from vserver.stack.driver import Progress
-from vserver.stack.local import runtime_copy, service_account
+from vserver.stack.local import runtime_copy
 from vserver.stack.local.programs import Runtime, installed_runtime
-from vserver.stack.local.service_account import Account, reachable
 
 OWN_PACKAGES = ("dataquality", "vserver")
 _TRIAL = "import dataquality, supervisor, sqlalchemy"
@@ -36,7 +36,7 @@ def runtime_for(account: Account | None, progress: Progress) -> Runtime:
         caddy=here.caddy,
         base=None if _reaches_base(account) else Path(sys.base_prefix).resolve(),
     )
-    root = service_account.HOME / "runtime"
+    root = HOME / "runtime"
     copied = runtime_copy.laid_out(parts, root, progress)
     there = _moved(here, parts, copied)
     if not _runs(there, account):

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vserver.stack import processes
 from vserver.stack.driver import Progress
-from vserver.stack.local import processes
 
 _PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _FOLDER = 0o755

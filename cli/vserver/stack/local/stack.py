@@ -9,19 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vserver.errors import CommandError, ExitCode
+from vserver.stack import processes, published_port
 from vserver.stack.driver import ComponentStatus, Progress, StackStatus
-from vserver.stack.local import checks, laying, ports, processes, supervisor
+from vserver.stack.local import checks, ports, prepare, supervisor
+from vserver.stack.local.dependency_order import GivenUpError, in_order
 from vserver.stack.local.job import Job
-from vserver.stack.local.lock import only_one
-from vserver.stack.local.order import GivenUpError, in_order
-from vserver.stack.local.place import Place
+from vserver.stack.local.paths import Place
 from vserver.stack.local.postgres import run_statements
 from vserver.stack.local.programs import Runtime, environment
 from vserver.stack.local.supervisor import NoSupervisorError, ProcessInfo, Supervisor
-from vserver.stack.local.tail import last_lines
+from vserver.stack.lock import only_one
+from vserver.stack.placement import STORES, Store
 from vserver.stack.plan import Component, Plan, Postgres
 from vserver.stack.secrets import REFUSED, refusal, renew_kept, renewing_statements
-from vserver.stack.site import STORES, Store
+from vserver.stack.tail import last_lines
 
 START_SECONDS = 90
 """A component that is not healthy by then has failed to start."""
@@ -88,7 +89,7 @@ class LocalStack:
             if self.status().state != "stopped":
                 raise CommandError("Secrets are renewed while the server is stopped", "`vserver stop` it first.")
             renew_kept([str(runtime.python)], self._kept, plan.secrets, names)
-            laying.lay_secrets(plan, self.place, runtime)
+            prepare.lay_secrets(plan, self.place, runtime)
             own = [part.program for part in plan.components if isinstance(part.program, Postgres)]
             if own and (self.place.postgres / "PG_VERSION").exists():
                 run_statements(self.place, runtime, own[0], renewing_statements(own[0].user, self._kept, names))
@@ -181,11 +182,11 @@ class LocalStack:
     def _start(self, plan: Plan, runtime: Runtime, progress: Progress) -> None:
         published = [component.published for component in plan.components if component.published]
         for gateway in published:
-            ports.check_free(gateway)
-        laying.tidy(self.place)
+            published_port.check_free(gateway)
+        prepare.tidy(self.place)
         self.place.make()
         try:
-            laying.lay_out(plan, self.place, runtime, progress)
+            prepare.lay_out(plan, self.place, runtime, progress)
             checks.save(self._watches, map(checks.watch, plan.components), _address(plan))
             supervisor.launch(runtime.python, self.place.run, environment(self.place, runtime))
             in_order(plan.components, lambda component, stop: self._bring_up(component, stop, progress))
@@ -206,7 +207,7 @@ class LocalStack:
         progress(f"{component.name} is ready")
 
     def _run_once(self, component: Component, stop: threading.Event, progress: Progress) -> None:
-        code = laying.run_once(component, self.place, stop)
+        code = prepare.run_once(component, self.place, stop)
         if code is None:
             raise GivenUpError
         if code == REFUSED and (refused := refusal(last_lines(self.place.log_of(component.name), 30))):
@@ -256,7 +257,7 @@ class LocalStack:
         if left:
             pids = ", ".join(str(process.pid) for process in left)
             raise CommandError(f"These processes of the instance do not end: {pids}", "End them by hand with kill -9.")
-        laying.tidy(self.place)
+        prepare.tidy(self.place)
 
     def _stop_in_order(self) -> None:
         """What stands on others goes first, so that each can still finish its work."""

@@ -15,8 +15,8 @@ from vserver.stack.compose.context import DISTRIBUTION
 from vserver.stack.compose.document import Image, Setting, compose_document
 from vserver.stack.compose.files import Files, labels
 from vserver.stack.compose.reference import reference
+from vserver.stack.placement import ComposeSite
 from vserver.stack.plan import Gateway
-from vserver.stack.site import ComposeSite
 
 ROOT = Path(__file__).parents[4]
 

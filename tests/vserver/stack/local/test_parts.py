@@ -14,17 +14,17 @@ import pytest
 from support.local import Home, driver_of
 from support.processes import free_port
 from vserver.errors import CommandError
-from vserver.stack.local.boot import BootUnit, boot_unit, unit_text
-from vserver.stack.local.lock import only_one
-from vserver.stack.local.order import in_order
-from vserver.stack.local.place import Place
+from vserver.stack.local.dependency_order import in_order
+from vserver.stack.local.paths import Place
 from vserver.stack.local.ports import keep_ports, kept_ports
 from vserver.stack.local.programs import script
 from vserver.stack.local.supervisor import NoSupervisorError, Supervisor, configuration
-from vserver.stack.local.tail import follow, last_lines
+from vserver.stack.local.systemd import BootUnit, boot_unit, unit_text
+from vserver.stack.lock import only_one
 from vserver.stack.logs import LogsWanted
+from vserver.stack.placement import STORES
 from vserver.stack.plan import Component, ComponentName, PythonModule
-from vserver.stack.site import STORES
+from vserver.stack.tail import follow, last_lines
 
 ODD = {"A": "100% of 'it' and \"that\"; # $HOME `x` \\", "B": "two\nlines", "C": "{}", "D": ""}
 

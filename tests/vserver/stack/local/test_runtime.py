@@ -14,15 +14,15 @@ import dataquality
 import vserver
 from support.local import Home, accounts_below, processes_below, silent, words_below
 from support.processes import free_port
-from vserver.stack.local import runtime_copy, service_account
+from vserver.account import HOME, Account, find_account
+from vserver.stack.local import runtime_copy
 from vserver.stack.local.runtime import runtime_for
-from vserver.stack.local.service_account import Account
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root's installations are copied"),
 ]
-COPIES = service_account.HOME / "runtime"
+COPIES = HOME / "runtime"
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_stack_from_a_closed_installation_runs_from_a_copy_that_only_root_can_
 
 
 def test_a_reachable_installation_is_used_as_it_is() -> None:
-    nobody = service_account.find_account("nobody")
+    nobody = find_account("nobody")
     assert isinstance(nobody, Account)
     assert runtime_for(nobody, silent).python == Path(sys.executable)
 

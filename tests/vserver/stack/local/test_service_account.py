@@ -12,11 +12,12 @@ import psutil
 import pytest
 
 from support.local import Home, silent
-from vserver.errors import CommandError
+from vserver.account import Account, blocker, open_to_all, reachable, writable
+from vserver.errors import CommandError, ExitCode
 from vserver.stack.local import service_account
-from vserver.stack.local.handover import hand_over
-from vserver.stack.local.place import Place
-from vserver.stack.local.service_account import Account, acting_as, blocker, open_to_all, reachable, writable
+from vserver.stack.local.folders import hand_over
+from vserver.stack.local.paths import Place
+from vserver.stack.local.service_account import acting_as
 
 NOBODY = Account("nobody", pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
 
@@ -86,7 +87,7 @@ class TestAsRoot:
 
     def test_an_error_keeps_its_message_its_remedy_and_its_exit_code(self) -> None:
         def work(_: service_account.Say) -> None:
-            raise CommandError("what", "do this", exit_code=service_account.ExitCode.TIMED_OUT)
+            raise CommandError("what", "do this", exit_code=ExitCode.TIMED_OUT)
 
         with pytest.raises(CommandError) as caught:
             acting_as(NOBODY, work, silent)

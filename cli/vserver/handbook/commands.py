@@ -1,4 +1,4 @@
-"""docs/commands.md, from the command itself: `python -m vserver.handbook` writes it there."""
+"""docs/commands.md, from the command itself: `python -m vserver.handbook.commands` writes it there."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 import typer.main
 
-from vserver.commands.about import ABOUT, SHARED
-from vserver.config.pages import filled, table
+from vserver.handbook.about import ABOUT, SHARED
+from vserver.handbook.pages import filled, table
 from vserver.main import build_app
 
 PAGE = Path("docs", "commands.md")

@@ -6,9 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vserver.account import Account, blocker, writable
 from vserver.errors import CommandError, ExitCode
-from vserver.stack.local.place import Place
-from vserver.stack.local.service_account import Account, blocker, writable
+from vserver.stack.local.paths import Place
 
 _CLOSED = 0o700
 _OPEN = 0o755

@@ -1,14 +1,15 @@
-"""The configuration's JSON Schema, for editors. `python -m vserver.config.document` writes it, and the reference for
-people in docs/configuration.md.
+"""The configuration's JSON Schema, for editors.
+
+`python -m vserver.handbook.json_schema` writes it, and the tables of docs/configuration.md.
 """
 
 import json
 from pathlib import Path
 from typing import Any, cast
 
-from vserver.config import handbook
-from vserver.config.preparation import PLACEHOLDER
 from vserver.config.schema import Configuration
+from vserver.config.substitution import PLACEHOLDER
+from vserver.handbook import configuration
 
 COMMITTED = Path("deploy", "configuration.schema.json")
 _REFERENCE = {"type": "string", "pattern": r"\$\{|^file:", "description": "A reference: ${VARIABLE} or file:path."}
@@ -78,4 +79,4 @@ def _with_reference(schema: Schema) -> Schema:
 
 if __name__ == "__main__":
     COMMITTED.write_text(text(), encoding="utf-8")
-    handbook.write()
+    configuration.write()

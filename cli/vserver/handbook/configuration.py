@@ -1,4 +1,4 @@
-"""The tables of docs/configuration.md, from the schema; `python -m vserver.config.document` writes them there."""
+"""The tables of docs/configuration.md, from the schema; `python -m vserver.handbook.json_schema` writes them there."""
 
 import json
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from typing import Any, cast
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from vserver.config.known import KEYS, NOT_YET, REFUSED, SECRETS, Key, Names
-from vserver.config.pages import filled, table
+from vserver.config.keys import KEYS, NOT_YET, REFUSED, SECRETS, Key, Names
 from vserver.config.schema import Environment
+from vserver.handbook.pages import filled, table
 
 PAGE = Path("docs", "configuration.md")
 _HEADER = ("key", "what it is", "takes", "default", "example")

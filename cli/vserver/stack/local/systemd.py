@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vserver.account import VARIABLE, is_root
 from vserver.errors import CommandError, ExitCode
-from vserver.stack.local.service_account import VARIABLE, is_root
 
 if TYPE_CHECKING:
     from vserver.config.instance import Instance

@@ -4,13 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vserver.config.document import configuration_schema, text
+from vserver.handbook.json_schema import configuration_schema, text
 
 COMMITTED = Path(__file__).parents[3] / "deploy" / "configuration.schema.json"
 
 
 def test_the_committed_schema_is_the_one_that_validates() -> None:
-    assert COMMITTED.read_text(encoding="utf-8") == text(), "run `python -m vserver.config.document` in the checkout"
+    assert COMMITTED.read_text(encoding="utf-8") == text(), (
+        "run `python -m vserver.handbook.json_schema` in the checkout"
+    )
 
 
 def test_the_module_writes_the_schema_where_it_is_committed(tmp_path: Path) -> None:
@@ -19,7 +21,7 @@ def test_the_module_writes_the_schema_where_it_is_committed(tmp_path: Path) -> N
     page = Path(__file__).parents[3] / "docs" / "configuration.md"
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / page.name).write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "vserver.config.document"], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-m", "vserver.handbook.json_schema"], cwd=tmp_path, check=True)
     assert (tmp_path / "deploy" / COMMITTED.name).read_text(encoding="utf-8") == text()
 
 

@@ -8,11 +8,11 @@ from vserver.errors import CommandError
 from vserver.stack.driver import Progress
 from vserver.stack.files import open_private, write_private
 from vserver.stack.local import programs, supervisor
-from vserver.stack.local.place import Place
+from vserver.stack.local.paths import Place
 from vserver.stack.local.postgres import make_database
-from vserver.stack.local.processes import MARK
 from vserver.stack.local.programs import Runtime
 from vserver.stack.plan import Component, Gateway, Plan, Postgres
+from vserver.stack.processes import MARK
 from vserver.stack.secrets import REFUSED, SECRETS_MODULE, Reader, keep_given, refusal, refuse_weak, specification
 
 _PAUSE = 0.05
