@@ -1,4 +1,4 @@
-"""The parts of the local driver that need no stack: lock, ports, scripts, order, supervisor's file, boot unit."""
+"""The parts of the local driver that need no stack: ports, scripts, order, supervisor's file, boot unit."""
 
 import json
 import socket
@@ -20,11 +20,8 @@ from vserver.stack.local.ports import keep_ports, kept_ports
 from vserver.stack.local.programs import script
 from vserver.stack.local.supervisor import NoSupervisorError, Supervisor, configuration
 from vserver.stack.local.systemd import BootUnit, boot_unit, unit_text
-from vserver.stack.lock import only_one
-from vserver.stack.logs import LogsWanted
 from vserver.stack.placement import STORES
 from vserver.stack.plan import Component, ComponentName, PythonModule
-from vserver.stack.tail import follow, last_lines
 
 ODD = {"A": "100% of 'it' and \"that\"; # $HOME `x` \\", "B": "two\nlines", "C": "{}", "D": ""}
 
@@ -84,27 +81,6 @@ def test_a_server_of_data_takes_no_port_that_any_connection_may_get_nor_the_publ
         connection.bind(("127.0.0.1", 0))
         file.write_text(json.dumps(second | {"redis": connection.getsockname()[1]}))
     assert not set(keep_ports(file, 5000).values()) & set(lent)
-
-
-def test_one_at_a_time_holds_the_lock_and_nothing_is_left_of_it(tmp_path: Path) -> None:
-    inside: list[int] = []
-    most: list[int] = []
-
-    def one() -> None:
-        for _ in range(30):
-            with only_one(tmp_path / "lock"):
-                inside.append(1)
-                most.append(len(inside))
-                inside.pop()
-
-    threads = [threading.Thread(target=one) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(most) == 1
-    assert len(most) == 240
-    assert not (tmp_path / "lock").exists()
 
 
 def test_each_component_starts_after_what_it_needs() -> None:
@@ -170,28 +146,6 @@ def test_a_long_folder_gets_its_socket_elsewhere_and_others_do_not(tmp_path: Pat
     one, two = (Place("i", Path(f"/srv/{letter * 200}"), tmp_path).socket for letter in "ab")
     assert len(str(one)) < 100
     assert one != two
-
-
-def test_the_last_lines_of_a_log_and_what_is_added_are_read(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    assert last_lines(log, 3) == []
-    log.write_text("".join(f"{number}\n" for number in range(100)))
-    assert last_lines(log, 3) == ["97", "98", "99"]
-    rounds = iter([True, True, False])
-
-    def goes_on() -> bool:
-        again = next(rounds)
-        if again:
-            with log.open("a") as file:
-                file.write("more\n")
-        else:
-            log.rename(tmp_path / "log.1")
-            log.write_text("rotated\n")
-        return again
-
-    files = {"auth": log, "beat": tmp_path / "missing"}
-    seen = [line for _, line in follow(files, LogsWanted(("auth", "beat")), goes_on, look=0)]
-    assert seen == [*(str(number) for number in range(90, 100)), "more", "more", "rotated"]
 
 
 def test_the_boot_unit_says_what_to_run_and_how_to_find_the_files(home: Home) -> None:
