@@ -91,6 +91,12 @@ class Endpoint:
             return 400
         return self.row.get("success", 200) if name in allowed else 401
 
+    @property
+    def objects_in_body(self) -> set[str]:
+        """The fields of the body that name objects of the test's world."""
+        body = cast(dict[str, Any], self.row.get("body") or {})
+        return {field for field, value in body.items() if "{" in str(value)}
+
     def request(self, name: str, things: Things, person: Person | None) -> tuple[str, Any]:
         """Path and body for that object."""
         return self._filled(self.path, name, things, person), self._filled(self.row.get("body"), name, things, person)
@@ -99,6 +105,8 @@ class Endpoint:
         if isinstance(part, dict):
             items = cast(dict[str, Any], part).items()
             return {key: self._filled(value, name, things, person) for key, value in items}
+        if isinstance(part, list):
+            return [self._filled(value, name, things, person) for value in cast(list[Any], part)]
         if not isinstance(part, str) or "{" not in part:
             return part
         names = {"{unique}": unique("made"), "{rule.lent}": str(person.lent if person else 1)}

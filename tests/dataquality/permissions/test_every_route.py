@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ from support.matrix import (
     all_rules,
     bare_title,
     endpoints,
+    known_titles,
     rows_of_routes,
 )
 from support.permissions import PermissionWorld, Things
@@ -32,6 +34,8 @@ from support.services import Services
 
 _APPS = {"auth": make_auth, "entity": make_entity, "dispatch": make_dispatch}
 _API = "/api"
+_OBJECT_FIELDS = {"organization_id", "organization_ids", "collaboration_id", "id"}
+"""Fields of bodies that name an object by its id. Roles and rules are in test_guards.py."""
 _USER = CallerKind("user", tuple(all_rules()))
 Apps = dict[str, FastAPI]
 
@@ -86,6 +90,31 @@ def test_every_operation_of_the_running_description_has_a_row(services_on_sqlite
     }
     assert len(described) > 60
     assert described - {title for _, title in rows_of_routes()} == set()
+
+
+def test_every_object_that_a_body_names_is_named_in_a_row(services_on_sqlite: Services) -> None:
+    """A right to change one object is not one to put it anywhere: whoever adds such a field says who may use it."""
+    document = services_on_sqlite.anyone.get("/openapi.json").json()
+    described = {
+        (bare_title(f"{method.upper()} {path.removeprefix(_API)}"), field)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        for field in _OBJECT_FIELDS & _body_fields(document, operation)
+    }
+    assert ("PATCH /user/{}", "organization_id") in described
+    named = {
+        (bare_title(title), field)
+        for endpoint in endpoints()
+        for title in known_titles([endpoint])
+        for field in endpoint.objects_in_body
+    }
+    assert described - named == set()
+
+
+def _body_fields(document: dict[str, Any], operation: dict[str, Any]) -> set[str]:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    return set(document["components"]["schemas"].get(name, {}).get("properties", {}))
 
 
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda endpoint: endpoint.title)
