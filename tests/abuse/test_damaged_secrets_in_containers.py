@@ -84,9 +84,8 @@ def test_start_refuses_secrets_of_another_instance(instance: StoppedContainers) 
         instance.assert_refused(names, "another secret: not the one that this database was used with")
 
 
+@pytest.mark.parametrize("instance", ["Postgres"], indirect=True)
 def test_start_refuses_the_password_of_another_database(instance: StoppedContainers) -> None:
-    if OWN_PASSWORD not in instance.kept.names():
-        pytest.skip("SQLite has no password")
     with instance.kept.put_back_later():
         instance.kept.replace([OWN_PASSWORD])
         said = instance.assert_refused([OWN_PASSWORD], "another secret: the database was made with another password")
