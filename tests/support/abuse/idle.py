@@ -44,6 +44,7 @@ def node_tokens(address: str, sockets: int, password: str = "root") -> list[str]
 class Idle:
     """Sockets that have joined `/tasks`, and how many of them have ended again."""
 
+    host: str
     port: int
     open: int = 0
     ended: int = 0
@@ -52,7 +53,7 @@ class Idle:
 
     async def add(self, token: str) -> None:
         """Open one more. Raises an error where it is refused."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await asyncio.open_connection(self.host, self.port)
         self._writers.append(writer)
         key = base64.b64encode(os.urandom(16)).decode()
         writer.write(
@@ -86,9 +87,9 @@ class Idle:
 
 
 @asynccontextmanager
-async def idle_sockets(port: int, tokens: Sequence[str], number: int) -> AsyncGenerator[Idle]:
-    """So many sockets, shared out among the nodes, for the block."""
-    idle, places = Idle(port), asyncio.Semaphore(_AT_ONCE)
+async def idle_sockets(port: int, tokens: Sequence[str], number: int, host: str = "127.0.0.1") -> AsyncGenerator[Idle]:
+    """Hold this many sockets for the length of the block, spread over the nodes."""
+    idle, places = Idle(host, port), asyncio.Semaphore(_AT_ONCE)
 
     async def one(index: int) -> None:
         for _ in range(_ATTEMPTS):
