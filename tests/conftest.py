@@ -29,7 +29,6 @@ _TOGETHER = (
 """Folders and files whose tests share servers of the session: each process that took some would start its own."""
 _LONGEST_FIRST = (
     "abuse/test_slow_connections.py",
-    "abuse/test_idle_sockets.py",
     "abuse/test_damaged_secrets.py",
     "end_to_end/test_compose_stack.py",
     "dataquality/dispatch/test_components.py",

@@ -12,7 +12,7 @@ from support.abuse.idle import idle_sockets, node_tokens, raise_open_files
 from support.compose import docker
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.docker, pytest.mark.root, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.docker, pytest.mark.root, pytest.mark.soak]
 SOCKETS = 5_000
 HELD_SECONDS = 10
 COMPONENTS = ("gateway", "dispatch", "auth", "entity", "redis", "postgres")
