@@ -24,14 +24,19 @@ class PortTakenError(CommandError):
 
 def check_free(published: Published) -> None:
     """Raise `CommandError` where the gateway could not listen at the address: says why, and what to do."""
+    try:
+        try_listening(published)
+    except OSError as error:
+        raise _refused(published, error) from None
+
+
+def try_listening(published: Published) -> None:
+    """Listen at the address for a moment, as the gateway will. Raises OSError where that is refused."""
     family = socket.AF_INET6 if ":" in published.ip else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((published.ip, published.port))
-            trial.listen()
-        except OSError as error:
-            raise _refused(published, error) from None
+        trial.bind((published.ip, published.port))
+        trial.listen()
 
 
 def taken(published: Published) -> PortTakenError:

@@ -2,7 +2,6 @@
 
 import errno
 import itertools
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from vserver.errors import CommandError, ExitCode
 from vserver.stack.compose.document import SECRETS
 from vserver.stack.compose.engine import Container, Engine
 from vserver.stack.plan import Plan, Published
+from vserver.stack.published_port import try_listening
 from vserver.stack.secrets import REFUSED, refusal
 
 _LOG_LINES = 12
@@ -25,14 +25,10 @@ def check_port(engine: Engine, plan: Plan, project: str, before: Sequence[Contai
     published = plan.component("gateway").published
     if published is None or any(one.service == "gateway" and one.state == "running" for one in before):
         return
-    family = socket.AF_INET6 if ":" in published.ip else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((published.ip, published.port))
-            trial.listen()
-        except OSError as error:
-            _judge(engine, published, project, error)
+    try:
+        try_listening(published)
+    except OSError as error:
+        _judge(engine, published, project, error)
 
 
 def _judge(engine: Engine, published: Published, project: str, error: OSError) -> None:
