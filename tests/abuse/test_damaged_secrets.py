@@ -63,6 +63,16 @@ def test_start_refuses_each_secret_that_was_damaged(instance: StoppedInstance, h
     assert "a new api_key_pepper shuts out every node" in said
 
 
+def test_start_makes_no_secret_for_a_database_that_exists(instance: StoppedInstance) -> None:
+    """Whether or not the fingerprints beside the secrets are still there."""
+    names = instance.kept.names()
+    with instance.kept.put_back_later():
+        instance.kept.damage(names, "missing")
+        instance.kept.forget_fingerprints()
+        instance.assert_refused(dict.fromkeys(names, SAID["missing"]))
+        assert instance.kept.names() == []
+
+
 def test_start_refuses_secrets_of_another_instance(instance: StoppedInstance) -> None:
     names = [name for name in instance.kept.names() if name != OWN_PASSWORD]
     with instance.kept.put_back_later():

@@ -83,4 +83,4 @@ def test_warnings_about_strangers_connections_are_few(stack: AttackedStack) -> N
         for _ in range(100):
             assert http.get("/version", headers=upgrade).status_code == 200
     time.sleep(1)
-    assert logged(stack)[len(before) :].count("Unsupported upgrade request") <= 40
+    assert 0 < logged(stack)[len(before) :].count("Unsupported upgrade request") <= 40
