@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from support.abuse.at_once import new_source
 from support.abuse.compose import ContainerStack
 from support.abuse.honest import assert_in_time, honest_rounds
-from support.abuse.stack import ATTACKER
 from support.local import wait_for
 from support.processes import free_port, stop
 from support.services import unique
@@ -56,21 +56,21 @@ def wrong_passwords(address: str, source: str, times: int = TRIES, **headers: st
 
 def test_wrong_passwords_through_proxy_lock_out_their_own_address_alone(containers: ContainerStack, proxy: str) -> None:
     with honest_rounds(proxy, containers.study) as rounds:
-        statuses = wrong_passwords(proxy, ATTACKER)
+        statuses = wrong_passwords(proxy, new_source())
     assert statuses.count(401) == 30
     assert statuses[-1] == 429
-    assert wrong_passwords(proxy, "127.0.0.67", 1) == [401]
+    assert wrong_passwords(proxy, new_source(), 1) == [401]
     assert_in_time(rounds)
 
 
 def test_caller_behind_proxy_cannot_name_another_address(proxy: str) -> None:
     named = {"X-Forwarded-For": "192.0.2.66"}
-    assert wrong_passwords(proxy, "127.0.0.68", 31, **named)[-1] == 429
-    assert wrong_passwords(proxy, "127.0.0.69", 1, **named) == [401]
+    assert wrong_passwords(proxy, new_source(), 31, **named)[-1] == 429
+    assert wrong_passwords(proxy, new_source(), 1, **named) == [401]
 
 
 def test_address_of_the_bridge_is_locked_out_by_nobody(containers: ContainerStack) -> None:
     with honest_rounds(containers.address, containers.study) as rounds:
-        statuses = wrong_passwords(containers.address, ATTACKER)
+        statuses = wrong_passwords(containers.address, new_source())
     assert set(statuses) == {401}
     assert_in_time(rounds)
