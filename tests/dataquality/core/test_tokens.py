@@ -32,7 +32,7 @@ def test_the_subject_of_a_users_token_is_an_integer_on_the_wire():
     assert claims["exp"] - claims["iat"] == 3600
 
 
-def test_a_containers_token_names_its_task_and_does_not_expire():
+def test_container_token_names_its_task_and_expires_only_with_a_lifetime():
     claims = unverified(KEY.issue(CONTAINER, "container", "access", None).text)
     assert "exp" not in claims
     assert claims["sub"] == {
